@@ -1,0 +1,96 @@
+"""What a task's episodes contain: the names, shapes and units of everything, read off its nominal scene."""
+
+import dataclasses
+import functools
+
+import mujoco
+import numpy as np
+
+from sim import parameters
+from sim.channels import Channel
+from sim.engine import Engine
+from sim.task import Feature, Task
+from sim.world import CONTROL, INTEGRATION, compile_model
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """One actuator that the policy commands.
+
+    Attributes:
+        name: the actuator.
+        unit: unit of the command.
+        low: least command that is applied; -inf for none.
+        high: greatest command that is applied.
+        doc: one sentence.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    doc: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """The contents of every episode of a task.
+
+    Attributes:
+        task: the task's name.
+        version: the task's version.
+        timestep: one physics step, s.
+        nstep: physics steps per control step.
+        actions: what the policy commands, in order.
+        observations: name -> dimension and meaning.
+        signals: control-rate telemetry, name -> dimension and meaning.
+        channels: physics-rate telemetry, name -> dimension and instrument.
+        control_size: numbers in a row of /state/control (`sim.world.CONTROL`).
+        integration_size: numbers in a keyframe (`sim.world.INTEGRATION`).
+    """
+
+    task: str
+    version: int
+    timestep: float
+    nstep: int
+    actions: tuple[Action, ...]
+    observations: dict[str, tuple[int, Feature]]
+    signals: dict[str, tuple[int, Feature]]
+    channels: dict[str, tuple[int, Channel]]
+    control_size: int
+    integration_size: int
+
+
+@functools.lru_cache(maxsize=8)
+def layout(task: Task) -> Layout:
+    """Read a task's layout off its scene at nominal parameters."""
+    p = parameters.unflatten(
+        task.Params, {n: f.distribution.nominal for n, f in parameters.describe(task.Params).items()}
+    )
+    model = compile_model(task.build(p), task.memory)
+    with np.errstate(all="ignore"), Engine(task, [model], [0]) as engine:
+        engine.reset()
+        seen, signals = task.observe(engine.state), task.signals(engine.state)
+        actions = tuple(
+            Action(
+                name,
+                task.features.get(name, Feature("")).unit,
+                float(low),
+                float(high),
+                task.features.get(name, Feature("")).doc,
+            )
+            for name, low, high in zip(engine.actuators, engine.low[0], engine.high[0], strict=True)
+        )
+        chans = {c.name: (int(model.sensor(c.name).dim[0]), c) for c in engine.world.instruments.channels}
+        return Layout(
+            task=task.name,
+            version=task.version,
+            timestep=float(model.opt.timestep),
+            nstep=engine.nstep,
+            actions=actions,
+            observations={n: (v[0].size, task.features.get(n, Feature(""))) for n, v in seen.items()},
+            signals={n: (v[0].size, task.features.get(n, Feature(""))) for n, v in signals.items()},
+            channels=chans,
+            control_size=mujoco.mj_stateSize(model, CONTROL),
+            integration_size=mujoco.mj_stateSize(model, INTEGRATION),
+        )

@@ -1,0 +1,100 @@
+"""Replay recorded episodes exactly: the same model, the recorded start, the recorded actions, the same bits."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import parameters
+from sim.distributions import Value
+from sim.engine import Engine
+from sim.episode import Episode
+from sim.task import Task
+from sim.world import compile_model, control_columns, model_sha256
+
+Array = NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recorded:
+    """What replay needs of an episode; names and shapes as in `sim.episode.Episode`."""
+
+    seed: int
+    parameters: Mapping[str, Value]
+    model_sha256: str
+    actions: Array
+    observations: Mapping[str, Array]
+    control: Array
+    control_stride: int
+    keyframe_steps: Array
+    keyframes: Array
+
+
+def recorded(episode: Episode) -> Recorded:
+    """Take from a fresh episode what replay needs."""
+    names = [f.name for f in dataclasses.fields(Recorded) if f.name != "control_stride"]
+    return Recorded(control_stride=1, **{n: getattr(episode, n) for n in names})
+
+
+def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0) -> list[str]:
+    """Replay episodes side by side and compare every state and observation bit by bit.
+
+    Args:
+        task: the task that was recorded.
+        episodes: what was recorded; those of length 0 are trivially right.
+        keyframe: which keyframe to start from; an episode without it is not replayed.
+
+    Returns:
+        For each episode "" where it is bitwise the same, else the first difference: "different model", or the step and
+        the column.
+    """
+    findings = [""] * len(episodes)
+    rows: list[int] = []
+    models: list[Any] = []
+    for i, episode in enumerate(episodes):
+        if len(episode.keyframe_steps) <= keyframe or not len(episode.actions):
+            continue
+        model = compile_model(task.build(parameters.unflatten(task.Params, episode.parameters)), task.memory)
+        if model_sha256(model) != episode.model_sha256:
+            findings[i] = "different model"
+            continue
+        rows.append(i)
+        models.append(model)
+    if rows:
+        with np.errstate(all="ignore"), Engine(task, models, [episodes[i].seed for i in rows]) as engine:
+            for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe)):
+                findings[rows[row]] = finding
+    return findings
+
+
+def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> list[str]:
+    findings = [""] * len(episodes)
+    first = int(episodes[0].keyframe_steps[keyframe])
+    engine.restore(np.array([e.keyframes[keyframe] for e in episodes]))
+    columns = control_columns(engine.world.models[0])
+    lengths = np.array([len(e.actions) for e in episodes])
+    actions = np.zeros(engine.low.shape, np.float32)
+    for t in range(first, int(lengths.max()) + 1):
+        state, seen = engine.world.batch.state[:, columns], engine.task.observe(engine.state)
+        for row in np.flatnonzero(lengths >= t):
+            if not findings[row]:
+                findings[row] = _difference(episodes[row], t, state[row], {k: v[row] for k, v in seen.items()})
+        ids = np.flatnonzero((lengths > t) & [not f for f in findings])
+        if not len(ids):
+            break
+        for row in ids:
+            actions[row] = episodes[row].actions[t]
+        engine.advance(actions, t, ids)
+    return findings
+
+
+def _difference(episode: Recorded, t: int, state: Array, seen: Mapping[str, Array]) -> str:
+    stride = episode.control_stride
+    if t % stride == 0 and state.tobytes() != episode.control[t // stride].tobytes():
+        return f"step {t}: /state/control differs"
+    for name, value in seen.items():
+        if value.astype(np.float32).tobytes() != episode.observations[name][t].tobytes():
+            return f"step {t}: /obs/{name} differs"
+    return ""

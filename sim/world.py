@@ -1,0 +1,336 @@
+"""n simulations of one layout, stepped together; knows no task.
+
+The batch is persistent (one MjData a simulation), which makes three things true that recording relies on: fields read
+after a call belong to their own simulation, the velocity stage computed at the end of a control step is where the
+next one goes on (it costs nothing), and row i equals a simulation run alone, bit for bit.
+
+What the engine itself must remember is in `userdata`, hence in the state that is recorded and restored: the time for
+which success has held, the task's memory slots, and the latest reading of every telemetry channel.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Self
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch
+from numpy.typing import NDArray
+
+from sim.channels import Instruments, Samples, channel_width
+from sim.errors import unknown
+
+Array = NDArray[Any]
+
+INTEGRATION = int(mujoco.mjtState.mjSTATE_INTEGRATION)
+# What rendering and analysis need: everything that moves, the goals on mocap bodies, and what was remembered.
+CONTROL = int(
+    mujoco.mjtState.mjSTATE_FULLPHYSICS
+    | mujoco.mjtState.mjSTATE_MOCAP_POS
+    | mujoco.mjtState.mjSTATE_MOCAP_QUAT
+    | mujoco.mjtState.mjSTATE_USERDATA
+)
+_VEL = int(mujoco.mjtStage.mjSTAGE_VEL)
+_ACC = int(mujoco.mjtStage.mjSTAGE_ACC)
+_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
+_WARNINGS = tuple(name.removeprefix("mjWARN_") for name in mujoco.mjtWarning.__members__ if "WARN_" in name)
+_HELD = 1  # userdata: one slot for the success timer, then memory, then readings
+
+
+def compile_model(spec: mujoco.MjSpec, memory: Sequence[str] = ()) -> mujoco.MjModel:
+    """Compile a spec with room for what the engine and the task remember.
+
+    Args:
+        spec: the scene; its nuserdata is set here.
+        memory: the task's slots.
+    """
+    spec.nuserdata = _HELD + len(memory) + channel_width(spec)
+    model = spec.compile()
+    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+    return model
+
+
+def model_sha256(model: mujoco.MjModel) -> str:
+    """Hash the compiled model, to prove that a rebuilt one is the same."""
+    buffer = np.empty(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, buffer)
+    return hashlib.sha256(buffer).hexdigest()
+
+
+def control_columns(model: mujoco.MjModel) -> NDArray[np.intp]:
+    """Return where the numbers of a `CONTROL` state are in an integration state."""
+    index = np.arange(mujoco.mj_stateSize(model, INTEGRATION), dtype=float)
+    columns = np.empty(mujoco.mj_stateSize(model, CONTROL))
+    mujoco.mj_extractState(model, index, INTEGRATION, columns, CONTROL)
+    return columns.astype(np.intp)
+
+
+def initial_state(model: mujoco.MjModel) -> NDArray[np.float64]:
+    """Return the integration state at keyframe 0 (or the defaults), histories filled with what holds at time 0."""
+    data = mujoco.MjData(model)
+    if model.nkey:
+        mujoco.mj_resetDataKeyframe(model, data, 0)
+    delay = model.sensor_delay.copy()
+    model.sensor_delay[:] = 0.0  # a delayed sensor would read its empty history
+    mujoco.mj_forward(model, data)
+    model.sensor_delay[:] = delay
+    for i in range(model.nsensor):
+        if n := int(model.sensor_history[i, 0]):
+            now = data.sensordata[model.sensor_adr[i] :][: model.sensor_dim[i]]
+            mujoco.mj_initSensorHistory(model, data, i, None, np.tile(now, (n, 1)), -float(model.sensor_interval[i, 0]))
+    for i in range(model.nu):
+        if n := int(model.actuator_history[i, 0]):
+            mujoco.mj_initCtrlHistory(model, data, i, None, np.full((n, 1), data.ctrl[i]))
+    state = np.empty(mujoco.mj_stateSize(model, INTEGRATION))
+    mujoco.mj_getState(model, data, state, INTEGRATION)
+    return state
+
+
+def _silence() -> None:
+    """Keep MuJoCo from printing warnings and dropping MUJOCO_LOG.TXT: `World.faults` reports them."""
+    config = mujoco.MjLogConfig.get()
+    config.logto_console = False
+    config.logto_file = False
+    config.set()
+
+
+class _Named:
+    """One object's attributes, as MjData's named access with leading axes; fields of the model are read once."""
+
+    __slots__ = ("_kind", "_name", "_state")
+
+    def __init__(self, state: "State", kind: str, name: str) -> None:
+        self._state, self._kind, self._name = state, kind, name
+
+    def __getattr__(self, attribute: str) -> Array:
+        return self._state.read(self._kind, self._name, attribute)
+
+
+class State:
+    """What tasks read: MjData's named access, live, with leading axes (nsim,), or one simulation's row of it.
+
+    `s.body("coil").xpos` is (..., 3). A field reads the same whenever it is first asked for. What only an
+    acceleration pass computes (`actuator(...).force`) describes the last physics step; positions and velocities are
+    current.
+    """
+
+    def __init__(self, world: "World", row: int | None = None) -> None:
+        self._world, self._row = world, row
+
+    def row(self, index: int) -> "State":
+        """Return one simulation's state, without the leading axis."""
+        return State(self._world, index)
+
+    def read(self, kind: str, name: str, attribute: str) -> Array:
+        """Return an attribute of a named object; `s.body("coil").xpos` calls this."""
+        value = self._world.field(kind, name, attribute)
+        return value if self._row is None else value[self._row]
+
+    def body(self, name: str) -> Any:  # noqa: ANN401 - any attribute of MjData's and MjModel's bodies
+        """Return a body's attributes: xpos, xquat, xmat, cvel, mass ..."""
+        return _Named(self, "body", name)
+
+    def site(self, name: str) -> Any:  # noqa: ANN401
+        """Return a site's attributes: xpos, xmat ..."""
+        return _Named(self, "site", name)
+
+    def joint(self, name: str) -> Any:  # noqa: ANN401
+        """Return a joint's attributes: qpos, qvel, qacc ..."""
+        return _Named(self, "joint", name)
+
+    def geom(self, name: str) -> Any:  # noqa: ANN401
+        """Return a geom's attributes: xpos, xmat ..."""
+        return _Named(self, "geom", name)
+
+    def actuator(self, name: str) -> Any:  # noqa: ANN401
+        """Return an actuator's attributes: ctrl and act (writable), force, length ..."""
+        return _Named(self, "actuator", name)
+
+    def tendon(self, name: str) -> Any:  # noqa: ANN401
+        """Return a tendon's attributes: length, velocity ..."""
+        return _Named(self, "tendon", name)
+
+    @property
+    def time(self) -> Array:
+        """Simulated time (...), s."""
+        return self._cut(self._world.batch.bind("time"))
+
+    def sensor(self, name: str) -> Array:
+        """Return a channel's latest reading (..., dim), with the instrument's errors: what policies may see."""
+        return self._cut(self._world.measured[:, self._world.column("channel", name)])
+
+    def true_sensor(self, name: str) -> Array:
+        """Return a sensor's exact value (..., dim) at the last physics step: for reward and judgement."""
+        return self._cut(self._world.raw[:, self._world.column("sensor", name)])
+
+    def peak(self, name: str) -> Array:
+        """Return the greatest |value| (..., dim) of a sensor over the physics steps of the last control step."""
+        return self._cut(self._world.peak[:, self._world.column("sensor", name)])
+
+    def memory(self, name: str) -> Array:
+        """Return a memory slot (...), live: write it with `s.memory(name)[...] = value`."""
+        return self._cut(self._world.slot(name))
+
+    def numeric(self, name: str) -> Array:
+        """Return a constant of the scene (..., k), put there by `spec.add_numeric`."""
+        return self._cut(self._world.numeric(name))
+
+    def _cut(self, value: Array) -> Array:
+        return value if self._row is None else value[self._row, ...]
+
+
+class World:
+    """n simulations, each on its own model; all models share one layout.
+
+    Args:
+        models: one per simulation, from `compile_model`.
+        seeds: each simulation's episode seed, for its instruments' noise.
+        memory: the task's slots.
+        nthread: threads that share the simulations.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[mujoco.MjModel],
+        seeds: Sequence[int],
+        *,
+        memory: Sequence[str] = (),
+        nthread: int = 1,
+    ) -> None:
+        _silence()
+        self.models = tuple(models)
+        self.batch = Batch(models[0], len(models), nthread, persistent=True)
+        self.batch.set_models(list(models))
+        self.instruments = Instruments(models, seeds)
+        self.state = State(self)
+        self._fields: dict[tuple[str, str, str], Array] = {}
+        self._columns: dict[tuple[str, str], slice] = {}
+        self._numerics: dict[str, Array] = {}
+        self._memory = {name: _HELD + i for i, name in enumerate(memory)}
+        userdata = self.batch.bind("userdata")
+        self.held = userdata[:, 0]
+        self.measured = userdata[:, _HELD + len(memory) :]
+        self.ctrl = self.batch.bind("ctrl")
+        self._userdata = userdata
+        self._sensordata = self.batch.bind("sensordata")
+        self.raw = np.zeros_like(self._sensordata)
+        self.peak = np.zeros_like(self.raw)
+
+    @property
+    def nsim(self) -> int:
+        """Number of simulations."""
+        return len(self.models)
+
+    def reset(self) -> list[Samples]:
+        """Put every simulation at its start and take the first sample of every channel."""
+        for i, model in enumerate(self.models):
+            self.batch.state[i] = initial_state(model)
+        self.batch.forward(stage=_ACC)
+        self.raw[:] = self._sensordata
+        self.peak[:] = np.abs(self.raw)
+        return self.instruments.first(self.raw, self.measured)
+
+    def restore(self, rows: NDArray[np.float64]) -> None:
+        """Continue from recorded integration states (nsim, size)."""
+        self.batch.state[:] = rows
+        self.batch.forward(stage=_ACC)
+        self.batch.state[:] = rows  # the acceleration pass writes the solver's warm start
+        self.batch.forward(stage=_VEL)
+        self.raw[:] = self._sensordata
+
+    def step(self, nstep: int, substep: int, ids: NDArray[np.intp]) -> list[Samples]:
+        """Advance some simulations by nstep physics steps under the present controls.
+
+        Args:
+            nstep: physics steps.
+            substep: physics steps taken before.
+            ids: the simulations, in ascending order.
+
+        Returns:
+            The samples that fell due, rows as in ids.
+        """
+        sensed = np.empty((len(ids), nstep, self.raw.shape[1]))
+        self.batch.step(ids=ids)
+        sensed[:, 0] = self._sensordata[ids]
+        if nstep > 1:
+            sensed[:, 1:] = self.batch.rollout(nstep - 1, record=("sensordata",), ids=ids)["sensordata"]
+        self.batch.forward(ids=ids, stage=_VEL)
+        self.raw[ids] = sensed[:, -1]
+        self.peak[ids] = np.abs(sensed).max(axis=1)
+        return self.instruments.measure(sensed, substep, ids, self.measured)
+
+    def faults(self) -> list[str]:
+        """Name each simulation's instability, "" for none: MuJoCo's warnings, and anything not finite."""
+        counts = self.batch.warning[..., 1]  # (last info, count)
+        if not counts.any() and np.isfinite(self.batch.state).all():
+            return [""] * self.nsim
+        out: list[str] = []
+        for i in range(self.nsim):
+            named = [n for n, c in zip(_WARNINGS, counts[i], strict=True) if c]
+            out.append(", ".join(named) or ("" if np.isfinite(self.batch.state[i]).all() else "state not finite"))
+        return out
+
+    def integration(self, ids: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
+        """Copy the integration states (n, size) of some simulations: what exact replay starts from."""
+        return self.batch.state[ids].copy()
+
+    def field(self, kind: str, name: str, attribute: str) -> Array:
+        """Return a live (nsim, ...) array of a named object; found once, then remembered."""
+        key = (kind, name, attribute)
+        value = self._fields.get(key)
+        if value is None:
+            self._known(kind, name)
+            bound = len(self.batch._bound)
+            value = getattr(getattr(self.batch, kind)(name), attribute)
+            if len(self.batch._bound) != bound:
+                self.batch.forward(stage=_NONE)  # a new field reads zero until a call fills it
+            self._fields[key] = value
+        return value
+
+    def column(self, kind: str, name: str) -> slice:
+        """Return where a sensor is in `raw`, or a channel in `measured`."""
+        key = (kind, name)
+        found = self._columns.get(key)
+        if found is None:
+            if kind == "channel":
+                if name not in self.instruments.columns:
+                    raise unknown("channel", name, self.instruments.columns)
+                found = self.instruments.columns[name]
+            else:
+                self._known("sensor", name)
+                sensor = self.models[0].sensor(name)
+                found = slice(int(sensor.adr[0]), int(sensor.adr[0] + sensor.dim[0]))
+            self._columns[key] = found
+        return found
+
+    def slot(self, name: str) -> Array:
+        """Return a memory slot's live values (nsim,)."""
+        if name not in self._memory:
+            raise unknown("memory slot", name, self._memory)
+        return self._userdata[:, self._memory[name]]
+
+    def numeric(self, name: str) -> Array:
+        """Return a constant of each simulation's model (nsim, k)."""
+        if name not in self._numerics:
+            self._known("numeric", name)
+            self._numerics[name] = np.array([m.numeric(name).data for m in self.models])
+        return self._numerics[name]
+
+    def close(self) -> None:
+        """Let go of the simulations."""
+        self._fields.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _known(self, kind: str, name: str) -> None:
+        model = self.models[0]
+        try:
+            getattr(model, kind)(name)
+        except KeyError:
+            count = {"body": model.nbody, "joint": model.njnt, "actuator": model.nu}.get(kind)
+            count = getattr(model, f"n{kind}") if count is None else count
+            raise unknown(kind, name, [getattr(model, kind)(i).name for i in range(count)]) from None
