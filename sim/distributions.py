@@ -99,6 +99,7 @@ class Normal:
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw one value; a range that misses nearly all of the curve falls back to its nearest edge."""
+        value = self.mean
         for _ in range(1000):
             value = float(rng.normal(self.mean, self.std))
             if self.low <= value <= self.high:
@@ -184,16 +185,24 @@ def from_json(data: Mapping[str, Any], base: Distribution | None = None) -> Dist
     """
     parts = dict(data)
     kind = parts.pop("kind", None)
-    if kind is None and base is None:
+    if kind is not None:
+        if kind not in KINDS:
+            raise ParameterError(f"no distribution {kind!r}{nearest(str(kind), KINDS)}")
+        cls, base = KINDS[kind], None
+    elif base is not None:
+        cls = type(base)
+    else:
         raise ParameterError(f"a distribution needs 'kind', one of {', '.join(KINDS)}; got {dict(data)}")
-    if kind is not None and kind not in KINDS:
-        raise ParameterError(f"no distribution {kind!r}{nearest(str(kind), KINDS)}")
-    cls = type(base) if kind is None else KINDS[kind]
+    return _construct(cls, parts, base)
+
+
+def _construct(cls: type[Distribution], parts: dict[str, Any], base: Distribution | None) -> Distribution:
+    """Make a distribution of its parts, those that are missing taken from base."""
     names = [f.name for f in dataclasses.fields(cls)]
     for name in parts:
         if name not in names:
             raise ParameterError(f"a {cls.kind} distribution has no {name!r}{nearest(name, names)}")
-    if kind is None and base is not None:
+    if base is not None:
         parts = {n: getattr(base, n) for n in names} | parts
     missing = [n for n in names if n not in parts]
     if missing:

@@ -135,6 +135,11 @@ class Recorder:
             self._put("signal/" + name, t, value, np.float32)
         self._put("control", t, control, np.float64)
 
+    @property
+    def started(self) -> bool:
+        """Whether there is a first observation."""
+        return bool(self._rows)
+
     def keyframe(self, t: int, integration: NDArray[np.float64]) -> None:
         """Keep the integration states before action t."""
         self._keyframes.append((t, integration))

@@ -78,13 +78,13 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> lis
     actions = np.zeros(engine.low.shape, np.float32)
     for t in range(first, int(lengths.max()) + 1):
         state, seen = engine.world.batch.state[:, columns], engine.task.observe(engine.state)
-        for row in np.flatnonzero(lengths >= t):
+        for row in np.flatnonzero(lengths >= t).tolist():
             if not findings[row]:
                 findings[row] = _difference(episodes[row], t, state[row], {k: v[row] for k, v in seen.items()})
         ids = np.flatnonzero((lengths > t) & [not f for f in findings])
         if not len(ids):
             break
-        for row in ids:
+        for row in ids.tolist():
             actions[row] = episodes[row].actions[t]
         engine.advance(actions, t, ids)
     return findings

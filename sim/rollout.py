@@ -58,12 +58,16 @@ def rollouts(
     policy: Policy | None = None,
     overrides: Overrides | None = None,
     degraded: float = 0.0,
+    record: bool = True,
 ) -> list[Episode]:
-    """Roll out several episodes in step; each is the same as `rollout` of its seed. See there for the arguments."""
+    """Roll out several episodes in step; each is the same as `rollout` of its seed. See there for the arguments.
+
+    With record=False the episodes hold outcomes only, no arrays: for counting successes.
+    """
     parameters.describe(task.Params, overrides)
     lanes = [_Lane(task, seed, overrides, degraded) for seed in episode_seeds]
     for start in range(0, len(lanes), LANES):
-        _run(task, [lane for lane in lanes[start : start + LANES] if lane.build()], policy)
+        _run(task, [lane for lane in lanes[start : start + LANES] if lane.build()], policy, record=record)
     return [lane.episode() for lane in lanes]
 
 
@@ -122,8 +126,8 @@ class _Lane:
     def episode(self) -> Episode:
         """Freeze what was recorded."""
         outcome = Outcome.FAILURE if self.outcome is None else self.outcome
-        flags: dict[str, Array] = {}
-        if self.length:
+        flags: dict[str, Any] = {}
+        if self.arrays and self.length:
             terminated, truncated = np.zeros((2, self.length), bool)
             failed = outcome is Outcome.FAILURE and self.fail_code > 0
             terminated[-1], truncated[-1] = failed, not failed
@@ -149,58 +153,59 @@ def describe_error(error: Exception) -> str:
     return re.sub(r"0x[0-9a-fA-F]+", "0x...", f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
-def _run(task: Task, lanes: list[_Lane], policy: Policy | None) -> None:
+def _run(task: Task, lanes: list[_Lane], policy: Policy | None, *, record: bool) -> None:
     """Advance lanes to their ends; where something raises for all of them at once, find out for whom, one by one."""
     if not lanes:
         return
     try:
-        _Run(task, lanes, policy).to_the_end()
+        _Run(task, lanes, policy, record=record).to_the_end()
     except Exception as error:
         if len(lanes) == 1:
             lanes[0].end(Outcome.TASK_ERROR, error=error)
             return
         for lane in lanes:
             lane.outcome, lane.fail_code, lane.error, lane.length, lane.arrays = None, 0, "", 0, {}
-            _run(task, [lane], policy)
+            _run(task, [lane], policy, record=record)
 
 
 class _Run:
     """Some lanes on one Engine."""
 
-    def __init__(self, task: Task, lanes: list[_Lane], policy: Policy | None) -> None:
-        self.task, self.lanes, self.policy = task, lanes, policy
+    def __init__(self, task: Task, lanes: list[_Lane], policy: Policy | None, *, record: bool) -> None:
+        self.task, self.lanes, self.policy, self.record = task, lanes, policy, record
         models = [lane.model for lane in lanes if lane.model is not None]
         self.engine = Engine(task, models, [lane.seed for lane in lanes])
         self.horizon = horizon_steps(task)
-        world = self.engine.world
-        self.recorder = Recorder(
-            len(lanes),
-            self.horizon,
-            nstep=self.engine.nstep,
-            timestep=models[0].opt.timestep,
-            groups=world.instruments.groups,
-        )
+        self.recorder = self._recorder() if record else None
         self._control = control_columns(models[0])
         self.actions = np.zeros(self.engine.low.shape)
         self.phases = np.full(len(lanes), -1, np.int16)
 
+    def _recorder(self) -> Recorder:
+        return Recorder(
+            len(self.lanes),
+            self.horizon,
+            nstep=self.engine.nstep,
+            timestep=self.engine.world.models[0].opt.timestep,
+            groups=self.engine.world.instruments.groups,
+        )
+
     def to_the_end(self) -> None:
-        """Advance until every lane has ended, then cut the recordings."""
+        """Advance until every lane has ended, and cut the recordings, also where something raises on the way."""
         with np.errstate(all="ignore"), self.engine:
             try:
                 self._advance()
             finally:
-                for row, lane in enumerate(self.lanes):
-                    if self.started:
+                if self.recorder and self.recorder.started:
+                    for row, lane in enumerate(self.lanes):
                         lane.arrays = self.recorder.cut(row, lane.length)
-
-    started = False
 
     def _advance(self) -> None:
         engine, recorder = self.engine, self.recorder
-        recorder.samples(np.arange(len(self.lanes)), engine.reset())
+        samples = engine.reset()
+        if recorder:
+            recorder.samples(np.arange(len(self.lanes)), samples)
         observation = self._record(0)
-        self.started = True
         if self.policy is None:
             for row, lane in enumerate(self.lanes):
                 lane.start(engine, row)
@@ -209,7 +214,9 @@ class _Run:
             if not len(ids):
                 return
             actions = engine.applied(self.actions)
-            recorder.samples(ids, engine.advance(actions, t, ids))
+            samples = engine.advance(actions, t, ids)
+            if recorder:
+                recorder.samples(ids, samples)
             observation = self._record(t + 1)
             self._judge(t, ids, actions)
         for lane in self.lanes:
@@ -217,10 +224,12 @@ class _Run:
 
     def _record(self, t: int) -> dict[str, Array]:
         observation = self.task.observe(self.engine.state)
-        batch = self.engine.world.batch
-        self.recorder.states(t, observation, self.task.signals(self.engine.state), batch.state[:, self._control])
-        if t % Recorder.KEYFRAME_EVERY == 0:
-            self.recorder.keyframe(t, self.engine.world.integration())
+        if self.recorder:
+            world = self.engine.world
+            signals = self.task.signals(self.engine.state)
+            self.recorder.states(t, observation, signals, world.batch.state[:, self._control])
+            if t % Recorder.KEYFRAME_EVERY == 0:
+                self.recorder.keyframe(t, world.integration())
         return observation
 
     def _act(self, observation: Mapping[str, Array]) -> NDArray[np.intp]:
@@ -260,7 +269,8 @@ class _Run:
             self.task.failure(state),
             self.task.reward(state),
         )
-        self.recorder.steps(t, actions=actions, phases=self.phases, rewards=rewards, success=success)
+        if self.recorder:
+            self.recorder.steps(t, actions=actions, phases=self.phases, rewards=rewards, success=success)
         held, faults = self.engine.succeeded(), self.engine.world.faults()
         for row in ids:
             lane = self.lanes[row]

@@ -54,7 +54,7 @@ def model_sha256(model: mujoco.MjModel) -> str:
     """Hash the compiled model, to prove that a rebuilt one is the same."""
     buffer = np.empty(mujoco.mj_sizeModel(model), np.uint8)
     mujoco.mj_saveModel(model, None, buffer)
-    return hashlib.sha256(buffer).hexdigest()
+    return hashlib.sha256(buffer.tobytes()).hexdigest()
 
 
 def control_columns(model: mujoco.MjModel) -> NDArray[np.intp]:

@@ -1,0 +1,1 @@
+"""genba's factory: configuration, plans, processes, files and the command line. It turns tasks into datasets."""

@@ -1,0 +1,84 @@
+"""The command `genba`: finds the module of a command, runs it, and turns errors into one sentence and an exit code.
+
+`genba --help` must be quick: this module imports nothing but the standard library until a command is chosen.
+"""
+
+import difflib
+import importlib
+import sys
+
+# command -> what it does; each lives in generators/commands/<command>.py
+COMMANDS = {
+    "list": "list the tasks",
+    "describe": "tell a task's parameters, channels, actions and success",
+    "generate": "generate a dataset from a YAML file or a task",
+    "resume": "continue a dataset that was interrupted",
+    "info": "tell what a dataset holds",
+    "validate": "check a dataset: hashes, contents (--deep), exact replay (--replay)",
+    "view": "watch a task or a recorded episode in a browser",
+    "bench": "measure the speed of this machine, as ratios",
+    "env": "tell versions, places and open ports",
+}
+EXIT_CODES = (
+    "exit codes: 0 done, 1 finished with errors or findings, 2 bad input, 3 the machine's fault, 130 interrupted"
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line; return its exit code."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if args else 2
+    if args[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"genba {version('genba')}")
+        return 0
+    command = args[0]
+    if command not in COMMANDS:
+        close = difflib.get_close_matches(command, COMMANDS, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"commands: {', '.join(COMMANDS)}"
+        return _fail(f"no command {command!r}; {hint}", 2)
+    return _guarded(command, args[1:])
+
+
+def usage() -> str:
+    """Return what `genba --help` prints."""
+    rows = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    return (
+        "genba: industrial scenes, generated into datasets that replay to the bit\n\n"
+        f"usage: genba COMMAND ... ; genba COMMAND --help tells more\n\n{rows}\n\n"
+        "example:\n"
+        "  genba generate steel/crane_coil --episodes 40 --out datasets/crane\n"
+        "  genba validate datasets/crane --deep --replay 10\n\n"
+        f"{EXIT_CODES}"
+    )
+
+
+def _guarded(command: str, args: list[str]) -> int:
+    from sim.errors import GenbaError
+
+    try:
+        return importlib.import_module(f"generators.commands.{command}").main(args)
+    except SystemExit as error:  # tyro's, after --help or a flag that does not exist
+        return error.code if isinstance(error.code, int) else 2
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except GenbaError as error:
+        return _fail(" ".join(str(error).split()), getattr(error, "exit_code", 2))
+    except OSError as error:
+        what = f"{error.strerror or type(error).__name__}: {error.filename}" if error.filename else str(error)
+        return _fail(what, 3)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"genba: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""`genba generate`: a YAML file or a task's name in, a dataset out."""
+
+import dataclasses
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+import yaml
+from scenes.catalog import task_names
+
+from generators import driver
+from generators.config import ConfigError, GenerateConfig, load_yaml, make_config
+from generators.executors import choose
+from generators.plan import Plan
+from generators.progress import Progress
+from generators.worker import ShardReport
+from sim.errors import nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Generate a dataset from a YAML file or from a task. Flags win over the file.
+
+    Examples:
+      genba generate steel/crane_coil --episodes 40 --out datasets/crane
+      genba generate crane.yaml --workers 2 --set friction.low=0.2 --set coil.width=1.25
+      genba generate my_scene:MyTask --episodes 20 --executor inline --out datasets/mine
+    """
+
+    target: Annotated[str, tyro.conf.Positional]
+    """A YAML file, a task's name (see `genba list`), or module:Class."""
+    episodes: int | None = None
+    """How many episodes [100]."""
+    seed: int | None = None
+    """Root seed: the same seed gives the same bytes [0]."""
+    out: Path | None = None
+    """The dataset's folder [datasets/<task>]."""
+    executor: Literal["auto", "inline", "processes", "ray"] | None = None
+    """Where shards are made; auto: inline for one worker, processes for several [auto]."""
+    workers: int | None = None
+    """How many worker processes [one per processor]."""
+    episodes_per_shard: int | None = None
+    """Episodes per file; part of what determines the bytes [about an eighth of the dataset]."""
+    degraded: float | None = None
+    """Share of episodes in which the expert is made worse, for honest failures [0.15]."""
+    ray_address: str | None = None
+    """A running Ray cluster to use."""
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """NAME=VALUE: a parameter's value, distribution, or part of one; may be repeated."""
+    overwrite: bool = False
+    """Delete a dataset that is in the way."""
+    json: bool = False
+    """Print the result as JSON on stdout."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = tyro.cli(Options, args=argv, prog="genba generate")
+    config, folder = configure(options)
+    plan = driver.start(config, folder, overwrite=options.overwrite)
+    return finish(config.out, plan, config, as_json=options.json)
+
+
+def configure(options: Options) -> tuple[GenerateConfig, Path]:
+    """Put the file and the flags together.
+
+    Returns:
+        The configuration, and the folder where "module:Class" tasks are looked up.
+    """
+    path = Path(options.target)
+    if path.suffix in (".yaml", ".yml"):
+        data, folder = load_yaml(path), path.parent
+    elif ":" in options.target or options.target in task_names():
+        data, folder = {"task": options.target}, Path.cwd()
+    else:
+        raise ConfigError(f"no task or YAML file {options.target!r}{nearest(options.target, task_names())}")
+    names = ("episodes", "seed", "out", "executor", "workers", "episodes_per_shard", "degraded", "ray_address")
+    data |= {n: getattr(options, n) for n in names if getattr(options, n) is not None}
+    if options.set:
+        data["parameters"] = dict(data.get("parameters") or {}) | parse_settings(options.set)
+    if "out" not in data:
+        name = str(data.get("task", path.stem)).replace("/", "_").split(":")[-1]
+        data["out"] = Path("datasets") / name
+    return make_config(data), folder
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Read NAME=VALUE flags; values are YAML scalars, lists or mappings.
+
+    Raises:
+        ConfigError: a flag that is not of that form.
+    """
+    out: dict[str, Any] = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set needs NAME=VALUE, got {text!r}")
+        try:
+            out[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {name}: {value!r} is neither a number, a word nor a list") from None
+        if out[name] is None:
+            raise ConfigError(f"--set {name}: no value given")
+    return out
+
+
+def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> int:
+    """Make a planned dataset with progress; print where it is; return the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = Progress(plan.attempts, len(plan.shards))
+    done: list[ShardReport] = []
+
+    def on_report(report: ShardReport) -> None:
+        done.append(report)
+        progress.report(report)
+
+    executor = choose(config.executor, config.workers, config.ray_address)
+    try:
+        with progress:
+            reports = driver.run(out, plan, executor=executor, on_report=on_report)
+    except KeyboardInterrupt:
+        print(
+            f"genba: interrupted; {len(done)} of {len(plan.shards)} shards are whole; continue with: genba resume {out}",
+            file=sys.stderr,
+        )
+        return 130
+    raised = sum(r.raised() for r in reports)
+    summary = {
+        "out": str(out),
+        "dataset_id": plan.dataset_id,
+        "episodes": plan.attempts,
+        "shards": len(reports),
+        "bytes": sum(r.bytes for r in reports),
+        "success": sum(r.outcomes.get("success", 0) for r in reports),
+        "raised": raised,
+    }
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        print(f"{out}: {progress.summary()}")
+        print(f"  next: genba info {out}; genba validate {out} --deep --replay 10; genba view {out} --episode 0")
+    first = next((r.error for r in reports if r.error), "")
+    if first:
+        print(f"genba: {raised} of {plan.attempts} episodes raised; the first: {first}", file=sys.stderr)
+    return 1 if raised else 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,38 @@
+"""`genba resume`: finish a dataset that was interrupted."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from generators import driver
+from generators.commands.generate import finish
+from generators.config import make_config
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Continue a dataset that was interrupted: whole shards are kept, the others are made.
+
+    Example:
+      genba resume datasets/crane
+    """
+
+    dataset: Annotated[Path, tyro.conf.Positional]
+    """The dataset's folder."""
+    executor: Literal["auto", "inline", "processes", "ray"] | None = None
+    """Where shards are made; it changes no byte [as planned]."""
+    workers: int | None = None
+    """How many worker processes [as planned]."""
+    json: bool = False
+    """Print the result as JSON on stdout."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    options = tyro.cli(Options, args=argv, prog="genba resume")
+    plan = driver.reopen(options.dataset)
+    changed = {n: getattr(options, n) for n in ("executor", "workers") if getattr(options, n) is not None}
+    config = make_config(plan.config | changed)
+    return finish(options.dataset, plan, config, as_json=options.json)

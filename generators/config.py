@@ -1,0 +1,139 @@
+"""What a user asks for: one `GenerateConfig`, from YAML and flags, checked before anything runs."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sim.errors import GenbaError, nearest
+
+MAX_EPISODES = 10_000_000
+
+
+class ConfigError(GenbaError, ValueError):
+    """A configuration that cannot be used."""
+
+
+class TaskConfig(BaseModel):
+    """One task of a dataset that holds several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    episodes: int = Field(ge=1, le=MAX_EPISODES)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    degraded: float | None = Field(default=None, ge=0, le=1)
+
+
+class GenerateConfig(BaseModel):
+    """A dataset to generate.
+
+    Attributes:
+        task: a task's name, or "module:Class" of a module beside the configuration file.
+        tasks: several tasks with their numbers of episodes, instead of `task` and `episodes`.
+        episodes: how many episodes.
+        seed: root seed; with the episode's number it determines the episode.
+        out: the dataset's folder.
+        parameters: dotted parameter name -> value, or distribution, or part of one.
+        executor: inline, processes, ray, or auto: inline for one worker, processes for several.
+        workers: how many processes; default: as many as there are processors.
+        episodes_per_shard: default: the dataset in about eight shards, none over 256 MB.
+        degraded: share of episodes in which the expert is made worse, for honest failures.
+        ray_address: a running Ray cluster, instead of a Ray of our own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str | None = None
+    tasks: tuple[TaskConfig, ...] = ()
+    episodes: int = Field(default=100, ge=1, le=MAX_EPISODES)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    out: Path = Path("datasets/genba")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    executor: Literal["auto", "inline", "processes", "ray"] = "auto"
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=4096)
+    episodes_per_shard: int | None = Field(default=None, ge=1, le=MAX_EPISODES)
+    degraded: float = Field(default=0.15, ge=0, le=1)
+    ray_address: str | None = None
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if (self.task is None) == (not self.tasks):
+            raise ValueError("give either 'task' or 'tasks'")
+        return self
+
+    def entries(self) -> tuple[TaskConfig, ...]:
+        """Return the dataset's tasks, each with its own share filled in."""
+        if self.task is not None:
+            one = TaskConfig(task=self.task, episodes=self.episodes, parameters=self.parameters)
+            return (one.model_copy(update={"degraded": self.degraded}),)
+        return tuple(
+            t.model_copy(
+                update={
+                    "parameters": self.parameters | t.parameters,
+                    "degraded": self.degraded if t.degraded is None else t.degraded,
+                }
+            )
+            for t in self.tasks
+        )
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file into plain data: no tags, no key twice.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no mapping of plain data.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no plain YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} needs a mapping of keys to values, got {type(data).__name__}")
+    return {str(k): v for k, v in data.items()}
+
+
+def make_config(data: Mapping[str, Any]) -> GenerateConfig:
+    """Check plain data against `GenerateConfig`.
+
+    Raises:
+        ConfigError: the first thing wrong, in one sentence, with the nearest right key.
+    """
+    _known(data, GenerateConfig)
+    for entry in data.get("tasks") or ():
+        if isinstance(entry, Mapping):
+            _known({str(k): v for k, v in entry.items()}, TaskConfig)
+    try:
+        return GenerateConfig.model_validate(dict(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        got = f", got {first['input']!r:.80}" if where else ""
+        raise ConfigError(f"{where + ': ' if where else ''}{message[0].lower()}{message[1:]}{got}") from None
+
+
+def _known(data: Mapping[str, Any], cls: type[BaseModel]) -> None:
+    for key in data:
+        if key not in cls.model_fields:
+            raise ConfigError(f"no key {key!r} in a configuration{nearest(key, cls.model_fields)}")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)

@@ -1,0 +1,165 @@
+"""From a configuration to a dataset: claim the folder, freeze the plan, have the shards made, describe them.
+
+What a kill leaves behind is whole shards, temporary names, and a plan that `resume` continues.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from generators.config import ConfigError, GenerateConfig
+from generators.executors import Executor, choose
+from generators.manifest import write_manifest
+from generators.plan import Plan, check_unchanged, make_plan, read_plan, write_plan
+from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard
+from sim.errors import GenbaError
+
+OnReport = Callable[[ShardReport], None]
+
+
+class DiskError(GenbaError, OSError):
+    """A folder that cannot be written, or a disk that is too small."""
+
+    exit_code = 3
+
+
+def start(config: GenerateConfig, folder: Path, *, overwrite: bool = False) -> Plan:
+    """Plan a dataset and claim its folder; nothing is generated yet.
+
+    Args:
+        config: what is asked for.
+        folder: where "module:Class" tasks are looked up.
+        overwrite: whether to delete a dataset that is in the way.
+
+    Raises:
+        GenbaError: a bad task or parameter; a folder that holds something else, or cannot be written.
+    """
+    plan = make_plan(config, folder.resolve())
+    out = config.out
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"out: {out} is a file, not a folder")
+    if (out / "plan.json").exists():
+        if not overwrite:
+            same = read_plan(out / "plan.json").physics_sha256 == plan.physics_sha256
+            hint = f"use: genba resume {out}" if same else "choose another, or give --overwrite"
+            raise ConfigError(f"out: {out} already holds {'this' if same else 'another'} dataset; {hint}")
+        with _lock(out):
+            _clear(out)
+    elif out.exists() and any(p.name != ".lock" for p in out.iterdir()):
+        raise ConfigError(f"out: {out} is not empty and is no dataset of genba's; choose another folder")
+    try:
+        for name in ("shards", "logs"):
+            (out / name).mkdir(parents=True, exist_ok=True)
+        write_plan(plan, out / "plan.json")
+    except OSError as error:
+        raise DiskError(f"cannot write to {out}: {error.strerror}") from None
+    return plan
+
+
+def run(
+    out: Path,
+    plan: Plan,
+    *,
+    executor: Executor,
+    on_report: OnReport,
+    order: Callable[[Sequence[Job]], Sequence[Job]] = list,
+) -> list[ShardReport]:
+    """Make what is missing of a planned dataset, and describe the whole.
+
+    Args:
+        out: the dataset's folder.
+        plan: its plan.
+        executor: where shards are made.
+        on_report: called in this process whenever a shard is done.
+        order: the order in which jobs are handed out; it changes no byte.
+
+    Returns:
+        The shards' reports by number.
+    """
+    prepare_worker()
+    jobs = [Job(shard, plan, str(out)) for shard in plan.shards]
+    reports: list[ShardReport] = []
+    with _lock(out):
+        _sweep(out)
+        try:
+            for report in executor(run_shard, order(jobs)):
+                reports.append(report)
+                on_report(report)
+                _check(out, plan, reports)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                write_manifest(out, plan, reports, complete=False)
+            raise
+        reports.sort(key=lambda r: r.index)
+        write_manifest(out, plan, reports, complete=True)
+    return reports
+
+
+def generate(config: GenerateConfig, folder: Path | None = None, *, overwrite: bool = False) -> list[ShardReport]:
+    """Generate a dataset, without a word; the command `genba generate` shows progress.
+
+    Args:
+        config: what is asked for.
+        folder: where "module:Class" tasks are looked up; default: the current folder.
+        overwrite: whether to delete a dataset that is in the way.
+    """
+    plan = start(config, folder or Path.cwd(), overwrite=overwrite)
+    executor = choose(config.executor, config.workers, config.ray_address)
+    return run(config.out, plan, executor=executor, on_report=lambda _: None)
+
+
+def reopen(out: Path) -> Plan:
+    """Return the plan of a dataset that is to be resumed, if its code is still the same.
+
+    Raises:
+        ConfigError: there is no plan, or it was made with other code.
+    """
+    plan = read_plan(out / "plan.json")
+    check_unchanged(plan)
+    for name in ("shards", "logs"):
+        (out / name).mkdir(exist_ok=True)
+    return plan
+
+
+@contextlib.contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    """Hold the dataset's lock: one driver at a time. A killed driver's lock goes with it."""
+    handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"another genba is writing to {out}; wait for it, or stop it") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed workers left under temporary names."""
+    for folder in (out, out / "shards", out / "logs"):
+        for path in folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def _clear(out: Path) -> None:
+    for path in out.iterdir():
+        if path.name == ".lock":
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _check(out: Path, plan: Plan, reports: Sequence[ShardReport]) -> None:
+    """Stop early where going on is pointless: every episode of the first shard raised, or the disk will not do."""
+    latest = reports[-1]
+    if latest.index == 0 and latest.raised() == latest.episodes:
+        raise AllRaisedError(f"every episode of the first shard raised: {latest.error}")
+    if len(reports) == 1:
+        left = plan.attempts - latest.episodes
+        needed = latest.bytes / max(1, latest.episodes) * left
+        free = shutil.disk_usage(out).free
+        if needed > free:
+            raise DiskError(f"{out} needs about {needed / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free")

@@ -1,0 +1,214 @@
+"""The frozen plan of a dataset: which episodes make which shard, and the hash of all that determines their physics."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import mujoco
+from scenes.catalog import load_task, task_source_sha256
+
+from generators.config import ConfigError, GenerateConfig, TaskConfig, make_config
+from sim import distributions, parameters
+from sim.engine import horizon_steps
+from sim.layout import layout
+from sim.task import Task
+
+PLAN_VERSION = 1
+MAX_SHARD_BYTES = 256_000_000
+SHARDS = 8  # a small dataset is cut into about this many, to keep several workers busy
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shard:
+    """The episodes of one file: `count` of one task, from number `first` on."""
+
+    index: int
+    task: str
+    first: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return f"shard-{self.index:05d}.h5"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """A task of the dataset, as it was when the plan was made."""
+
+    name: str
+    version: int
+    source_sha256: str
+    episodes: int
+    parameters: dict[str, Any]
+    degraded: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """All that `genba resume` needs.
+
+    Attributes:
+        config: the configuration, as plain data.
+        folder: where "module:Class" tasks are looked up.
+        seed: root seed.
+        episodes_per_shard: fixed here, so that no worker count changes a shard.
+        attempts: number of episodes; each is attempted once, and kept however it ends.
+        tasks: the tasks, by their place in the dataset.
+        shards: what to make.
+        genba_version: of the generating code.
+        mujoco_version: of the physics.
+        physics_sha256: hash of everything that determines the data.
+    """
+
+    config: dict[str, Any]
+    folder: str
+    seed: int
+    episodes_per_shard: int
+    attempts: int
+    tasks: tuple[PlannedTask, ...]
+    shards: tuple[Shard, ...]
+    genba_version: str
+    mujoco_version: str
+    physics_sha256: str
+
+    @property
+    def dataset_id(self) -> str:
+        """A name for the data that is the same wherever it is generated."""
+        return f"genba-{self.physics_sha256[:16]}"
+
+    def task(self, name: str) -> PlannedTask:
+        """Return one of the dataset's tasks by name."""
+        return next(t for t in self.tasks if t.name == name)
+
+
+def make_plan(config: GenerateConfig, folder: Path) -> Plan:
+    """Freeze a configuration into a plan.
+
+    Args:
+        config: what is asked for.
+        folder: where "module:Class" tasks are looked up.
+
+    Raises:
+        GenbaError: a task or parameter that does not exist or cannot be used.
+    """
+    tasks: list[PlannedTask] = []
+    largest = 1
+    for entry in config.entries():
+        if entry.task in [t.name for t in tasks]:
+            raise ConfigError(f"task {entry.task!r} is listed twice in 'tasks'")
+        task = load_task(entry.task, folder)
+        tasks.append(_planned(entry, task))
+        largest = max(largest, episode_bytes(task))
+    total = sum(t.episodes for t in tasks)
+    size = config.episodes_per_shard or min(math.ceil(total / SHARDS), max(1, MAX_SHARD_BYTES // largest))
+    genba = importlib.metadata.version("genba")
+    physics = {
+        "tasks": [dataclasses.asdict(t) for t in tasks],
+        "seed": config.seed,
+        "episodes_per_shard": size,
+        "genba": genba,
+        "mujoco": mujoco.__version__,
+    }
+    for task in physics["tasks"]:
+        del task["episodes"]
+    return Plan(
+        config=json.loads(config.model_dump_json()),
+        folder=str(folder),
+        seed=config.seed,
+        episodes_per_shard=size,
+        attempts=total,
+        tasks=tuple(tasks),
+        shards=_shards(tasks, size),
+        genba_version=genba,
+        mujoco_version=mujoco.__version__,
+        physics_sha256=hashlib.sha256(json.dumps(physics, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def episode_bytes(task: Task) -> int:
+    """Return about how large a longest episode of a task is on disk."""
+    known = layout(task)
+    steps = horizon_steps(task)
+    columns = sum(d for d, _ in known.observations.values()) + sum(d for d, _ in known.signals.values()) + 16
+    samples = sum((d + 1) * c.rate_hz for d, c in known.channels.values()) * task.horizon_s
+    return int(8 * known.control_size * steps + 4 * columns * steps + 4 * samples)
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write plan.json."""
+    data = {"plan_version": PLAN_VERSION} | dataclasses.asdict(plan)
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read plan.json.
+
+    Raises:
+        ConfigError: it is missing, damaged, or of another version.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data.pop("plan_version")
+        if version != PLAN_VERSION:
+            raise ConfigError(f"{path} has plan version {version}, this genba reads {PLAN_VERSION}")
+        data["tasks"] = tuple(PlannedTask(**t) for t in data["tasks"])
+        data["shards"] = tuple(Shard(**s) for s in data["shards"])
+        return Plan(**data)
+    except FileNotFoundError:
+        raise ConfigError(f"no plan in {path.parent}: it is no dataset that genba generated") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def check_unchanged(plan: Plan) -> None:
+    """Refuse to continue a plan whose code has changed since, and say what changed.
+
+    Raises:
+        ConfigError: the task's source or version, genba, or mujoco differ.
+    """
+    config = make_config(plan.config)
+    now = make_plan(config, Path(plan.folder))
+    for old, new in zip(plan.tasks, now.tasks, strict=True):
+        if old.version != new.version:
+            raise ConfigError(f"task {old.name!r} was version {old.version}, is now {new.version}: generate anew")
+        if old.source_sha256 != new.source_sha256:
+            raise ConfigError(f"the source of task {old.name!r} has changed since the plan was made: generate anew")
+    for what in ("genba", "mujoco"):
+        old, new = getattr(plan, f"{what}_version"), getattr(now, f"{what}_version")
+        if old != new:
+            raise ConfigError(f"the plan was made with {what} {old}, this is {new}: generate anew")
+    if plan.physics_sha256 != now.physics_sha256:
+        raise ConfigError("plan.json does not match its own hash: it was edited; generate anew")
+
+
+def _planned(entry: TaskConfig, task: Task) -> PlannedTask:
+    fields = parameters.describe(task.Params, entry.parameters)
+    changed = {n: distributions.to_json(p.distribution) for n, p in fields.items()}
+    usual = {n: distributions.to_json(p.distribution) for n, p in parameters.describe(task.Params).items()}
+    return PlannedTask(
+        name=entry.task,
+        version=task.version,
+        source_sha256=task_source_sha256(task),
+        episodes=entry.episodes,
+        parameters={n: d for n, d in changed.items() if d != usual[n]},
+        degraded=entry.degraded or 0.0,
+    )
+
+
+def _shards(tasks: list[PlannedTask], size: int) -> tuple[Shard, ...]:
+    shards: list[Shard] = []
+    start = 0
+    for task in tasks:
+        for first in range(start, start + task.episodes, size):
+            count = min(size, start + task.episodes - first)
+            shards.append(Shard(len(shards), task.name, first, count))
+        start += task.episodes
+    return tuple(shards)
