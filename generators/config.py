@@ -17,6 +17,11 @@ class ConfigError(GenbaError, ValueError):
     """A configuration that cannot be used."""
 
 
+def available_cpus() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 class TaskConfig(BaseModel):
     """One task of a dataset that holds several."""
 
@@ -54,7 +59,7 @@ class GenerateConfig(BaseModel):
     out: Path = Path("datasets/genba")
     parameters: dict[str, Any] = Field(default_factory=dict)
     executor: Literal["auto", "inline", "processes", "ray"] = "auto"
-    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=4096)
+    workers: int = Field(default_factory=available_cpus, ge=1, le=4096)
     episodes_per_shard: int | None = Field(default=None, ge=1, le=MAX_EPISODES)
     degraded: float = Field(default=0.15, ge=0, le=1)
     ray_address: str | None = None

@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from generators.config import ConfigError, GenerateConfig
@@ -46,7 +46,7 @@ def start(config: GenerateConfig, folder: Path, *, overwrite: bool = False) -> P
             same = read_plan(out / "plan.json").physics_sha256 == plan.physics_sha256
             hint = f"use: genba resume {out}" if same else "choose another, or give --overwrite"
             raise ConfigError(f"out: {out} already holds {'this' if same else 'another'} dataset; {hint}")
-        with _lock(out):
+        with lock(out):
             _clear(out)
     elif out.exists() and any(p.name != ".lock" for p in out.iterdir()):
         raise ConfigError(f"out: {out} is not empty and is no dataset of genba's; choose another folder")
@@ -82,7 +82,7 @@ def run(
     prepare_worker()
     jobs = [Job(shard, plan, str(out)) for shard in plan.shards]
     reports: list[ShardReport] = []
-    with _lock(out):
+    with lock(out):
         _sweep(out)
         try:
             for report in executor(run_shard, order(jobs)):
@@ -125,7 +125,7 @@ def reopen(out: Path) -> Plan:
 
 
 @contextlib.contextmanager
-def _lock(out: Path) -> Iterator[None]:
+def lock(out: Path) -> Generator[None]:
     """Hold the dataset's lock: one driver at a time. A killed driver's lock goes with it."""
     handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:

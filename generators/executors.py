@@ -5,6 +5,7 @@ replaced and its job run again; a job that kills its process every time is named
 """
 
 import ctypes
+import logging
 import os
 import secrets
 import signal
@@ -114,7 +115,7 @@ def run_ray(work: Callable[[J], R], jobs: Sequence[J], *, workers: int, address:
             include_dashboard=False if address is None else None,
             _node_ip_address="127.0.0.1" if address is None else None,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
             runtime_env={"env_vars": {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}},
         )
     except Exception as error:

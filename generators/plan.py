@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-from scenes.catalog import load_task, task_source_sha256
 
 from generators.config import ConfigError, GenerateConfig, TaskConfig, make_config
+from scenes.catalog import load_task, task_source_sha256
 from sim import distributions, parameters
 from sim.engine import horizon_steps
 from sim.layout import layout
@@ -108,7 +108,7 @@ def make_plan(config: GenerateConfig, folder: Path) -> Plan:
     total = sum(t.episodes for t in tasks)
     size = config.episodes_per_shard or min(math.ceil(total / SHARDS), max(1, MAX_SHARD_BYTES // largest))
     genba = importlib.metadata.version("genba")
-    physics = {
+    physics: dict[str, Any] = {
         "tasks": [dataclasses.asdict(t) for t in tasks],
         "seed": config.seed,
         "episodes_per_shard": size,

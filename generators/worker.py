@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-from scenes.catalog import load_task
 
 from generators.plan import Plan, Shard
 from generators.reader import file_sha256
 from generators.schema import Header
 from generators.writer import ShardWriter, write_whole
+from scenes.catalog import load_task
 from sim import parameters
 from sim.episode import Outcome
 from sim.errors import GenbaError
@@ -134,7 +134,7 @@ def finished(job: Job) -> ShardReport | None:
         data: dict[str, Any] = json.loads(job.report_path.read_bytes())
         if data.pop("physics_sha256") != job.plan.physics_sha256 or data["episodes"] != job.shard.count:
             return None
-        report = ShardReport(**data | {"resumed": True})
+        report = dataclasses.replace(ShardReport(**data), resumed=True)
         if job.path.stat().st_size != report.bytes or file_sha256(job.path) != report.file_sha256:
             return None
     except (OSError, ValueError, KeyError, TypeError):

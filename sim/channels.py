@@ -56,15 +56,18 @@ class Channel:
 def add_channel(spec: mujoco.MjSpec, sensor: mujoco.MjsSensor, channel: Channel) -> None:
     """Make a sensor of the spec a telemetry channel: it takes the channel's name, rate and latency.
 
-    Interval and delay are given a hair short: MuJoCo's clock is a sum of timesteps, and its rounding would otherwise
-    let samples that fall due on a step slip to the next.
+    The sensor is sensed on a grid that meets both the samples and what they carry, the value latency_s before (rounded
+    up to a timestep). Interval and delay are given a hair short: MuJoCo's clock is a sum of timesteps, and its
+    rounding would otherwise let samples that fall due on a step slip to the next.
     """
-    period = 1.0 / channel.rate_hz
+    timestep = spec.option.timestep
+    late = math.ceil(channel.latency_s / timestep - 1e-6)
+    every = math.gcd(max(1, round(1.0 / (channel.rate_hz * timestep))), late)
     sensor.name = channel.name
     sensor.noise = channel.noise
-    sensor.interval = [period * (1 - 1e-9), 0.0]
-    sensor.delay = max(0.0, channel.latency_s - 1e-3 * spec.option.timestep)
-    sensor.nsample = max(1, math.ceil(channel.latency_s / period - 1e-9) + 1)
+    sensor.interval = [every * timestep * (1 - 1e-9), 0.0]
+    sensor.delay = max(0.0, (late - 1e-3) * timestep)
+    sensor.nsample = late // every + 1
     spec.add_text(name=_PREFIX + channel.name, data=json.dumps(dataclasses.asdict(channel)))
 
 

@@ -82,6 +82,10 @@ class Engine:
             raise ActionError(f"actions need shape {self.low.shape}, got {actions.shape}")
         return np.clip(actions, self.low, self.high).astype(np.float32)
 
+    def command(self, actions: NDArray[np.float32], ids: NDArray[np.intp]) -> None:
+        """Write actions (nsim, nu) to the policy's actuators of some simulations."""
+        self.world.ctrl[ids[:, None], self._columns] = actions[ids]
+
     def advance(self, actions: NDArray[np.float32], t: int, ids: NDArray[np.intp]) -> list[Samples]:
         """Take control step t of some simulations; return the telemetry that came in.
 
@@ -90,7 +94,7 @@ class Engine:
             t: control steps taken before.
             ids: the simulations, ascending.
         """
-        self.world.ctrl[ids[:, None], self._columns] = actions[ids]
+        self.command(actions, ids)
         samples = self.world.step(self.nstep, t * self.nstep, ids)
         self.task.logic(self.state)
         held = self.world.held

@@ -1,6 +1,7 @@
 """What can go wrong, one tree; each error says what was given, what was expected and the nearest right name."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -37,3 +38,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Make the error for a name of some kind that is not among the known ones."""
     return UnknownNameError(f"no {kind} {name!r}{nearest(name, known)}")
+
+
+def describe_error(error: Exception) -> str:
+    """Say what was raised in one line that is the same in every run: no addresses, no line breaks."""
+    text = " ".join(str(error).split())
+    return re.sub(r"0x[0-9a-fA-F]+", "0x...", f"{type(error).__name__}: {text}" if text else type(error).__name__)

@@ -9,6 +9,7 @@ import numpy as np
 from sim import parameters
 from sim.channels import Channel
 from sim.engine import Engine
+from sim.errors import TaskError, describe_error
 from sim.task import Feature, Task
 from sim.world import CONTROL, INTEGRATION, compile_model
 
@@ -63,34 +64,41 @@ class Layout:
 
 @functools.lru_cache(maxsize=8)
 def layout(task: Task) -> Layout:
-    """Read a task's layout off its scene at nominal parameters."""
-    p = parameters.unflatten(
-        task.Params, {n: f.distribution.nominal for n, f in parameters.describe(task.Params).items()}
-    )
-    model = compile_model(task.build(p), task.memory)
-    with np.errstate(all="ignore"), Engine(task, [model], [0]) as engine:
-        engine.reset()
-        seen, signals = task.observe(engine.state), task.signals(engine.state)
-        actions = tuple(
-            Action(
-                name,
-                task.features.get(name, Feature("")).unit,
-                float(low),
-                float(high),
-                task.features.get(name, Feature("")).doc,
-            )
+    """Read a task's layout off its scene at nominal parameters.
+
+    Raises:
+        TaskError: the task cannot build, start or observe even that.
+    """
+    fields = parameters.describe(task.Params)
+    p = parameters.unflatten(task.Params, {n: f.distribution.nominal for n, f in fields.items()})
+    try:
+        model = compile_model(task.build(p), task.memory)
+        with np.errstate(all="ignore"), Engine(task, [model], [0]) as engine:
+            engine.reset()
+            return _layout(engine)
+    except Exception as error:
+        raise TaskError(f"task {task.name!r} does not work at nominal parameters: {describe_error(error)}") from error
+
+
+def _layout(engine: Engine) -> Layout:
+    task, model = engine.task, engine.world.models[0]
+    seen, signals = task.observe(engine.state), task.signals(engine.state)
+    return Layout(
+        task=task.name,
+        version=task.version,
+        timestep=float(model.opt.timestep),
+        nstep=engine.nstep,
+        actions=tuple(
+            Action(name, _meaning(task, name).unit, float(low), float(high), _meaning(task, name).doc)
             for name, low, high in zip(engine.actuators, engine.low[0], engine.high[0], strict=True)
-        )
-        chans = {c.name: (int(model.sensor(c.name).dim[0]), c) for c in engine.world.instruments.channels}
-        return Layout(
-            task=task.name,
-            version=task.version,
-            timestep=float(model.opt.timestep),
-            nstep=engine.nstep,
-            actions=actions,
-            observations={n: (v[0].size, task.features.get(n, Feature(""))) for n, v in seen.items()},
-            signals={n: (v[0].size, task.features.get(n, Feature(""))) for n, v in signals.items()},
-            channels=chans,
-            control_size=mujoco.mj_stateSize(model, CONTROL),
-            integration_size=mujoco.mj_stateSize(model, INTEGRATION),
-        )
+        ),
+        observations={n: (v[0].size, _meaning(task, n)) for n, v in seen.items()},
+        signals={n: (v[0].size, _meaning(task, n)) for n, v in signals.items()},
+        channels={c.name: (int(model.sensor(c.name).dim[0]), c) for c in engine.world.instruments.channels},
+        control_size=mujoco.mj_stateSize(model, CONTROL),
+        integration_size=mujoco.mj_stateSize(model, INTEGRATION),
+    )
+
+
+def _meaning(task: Task, name: str) -> Feature:
+    return task.features.get(name, Feature(""))

@@ -78,6 +78,8 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> lis
     actions = np.zeros(engine.low.shape, np.float32)
     for t in range(first, int(lengths.max()) + 1):
         state, seen = engine.world.batch.state[:, columns], engine.task.observe(engine.state)
+        if t == first > 0:  # what was seen there may describe the step before, which is not replayed: peaks, forces
+            seen = {}
         for row in np.flatnonzero(lengths >= t).tolist():
             if not findings[row]:
                 findings[row] = _difference(episodes[row], t, state[row], {k: v[row] for k, v in seen.items()})

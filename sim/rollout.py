@@ -5,7 +5,6 @@ What goes wrong in one episode (a task, expert or policy that raises, physics th
 its outcome and reason, and no other.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from sim import parameters
 from sim.engine import Engine, horizon_steps, substeps
 from sim.episode import Episode, Outcome, Recorder
-from sim.errors import ActionError, unknown
+from sim.errors import ActionError, describe_error, unknown
 from sim.parameters import Overrides
 from sim.seeds import stream
 from sim.task import Command, Task
@@ -145,12 +144,6 @@ class _Lane:
             **self.arrays,
             **flags,
         )
-
-
-def describe_error(error: Exception) -> str:
-    """Say what was raised in one line that is the same in every run: no addresses, no line breaks."""
-    text = " ".join(str(error).split())
-    return re.sub(r"0x[0-9a-fA-F]+", "0x...", f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def _run(task: Task, lanes: list[_Lane], policy: Policy | None, *, record: bool) -> None:

@@ -237,6 +237,7 @@ class World:
         self.batch.state[:] = rows  # the acceleration pass writes the solver's warm start
         self.batch.forward(stage=_VEL)
         self.raw[:] = self._sensordata
+        self.peak[:] = np.abs(self.raw)
 
     def step(self, nstep: int, substep: int, ids: NDArray[np.intp]) -> list[Samples]:
         """Advance some simulations by nstep physics steps under the present controls.

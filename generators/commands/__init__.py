@@ -1,1 +1,1 @@
-"""One module a command of `genba`, each with `main(argv) -> exit code`; `generators.cli` imports the one that is asked."""
+"""The commands of `genba`, one module each, with `main(argv) -> exit code`; `generators.cli` imports the chosen one."""

@@ -9,14 +9,15 @@ from typing import Annotated, Any, Literal
 
 import tyro
 import yaml
-from scenes.catalog import task_names
 
 from generators import driver
+from generators.commands._options import parse
 from generators.config import ConfigError, GenerateConfig, load_yaml, make_config
 from generators.executors import choose
 from generators.plan import Plan
 from generators.progress import Progress
 from generators.worker import ShardReport
+from scenes.catalog import task_names
 from sim.errors import nearest
 
 
@@ -58,7 +59,7 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    options = tyro.cli(Options, args=argv, prog="genba generate")
+    options = parse(Options, argv, "genba generate")
     config, folder = configure(options)
     plan = driver.start(config, folder, overwrite=options.overwrite)
     return finish(config.out, plan, config, as_json=options.json)
@@ -71,6 +72,7 @@ def configure(options: Options) -> tuple[GenerateConfig, Path]:
         The configuration, and the folder where "module:Class" tasks are looked up.
     """
     path = Path(options.target)
+    data: dict[str, Any]
     if path.suffix in (".yaml", ".yml"):
         data, folder = load_yaml(path), path.parent
     elif ":" in options.target or options.target in task_names():
@@ -122,10 +124,8 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
         with progress:
             reports = driver.run(out, plan, executor=executor, on_report=on_report)
     except KeyboardInterrupt:
-        print(
-            f"genba: interrupted; {len(done)} of {len(plan.shards)} shards are whole; continue with: genba resume {out}",
-            file=sys.stderr,
-        )
+        whole = f"{len(done)} of {len(plan.shards)} shards are whole"
+        print(f"genba: interrupted; {whole}; continue with: genba resume {out}", file=sys.stderr)
         return 130
     raised = sum(r.raised() for r in reports)
     summary = {

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from generators.commands._options import parse
 from generators.reader import read_manifest
 
 
@@ -26,7 +27,7 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    options = tyro.cli(Options, args=argv, prog="genba info")
+    options = parse(Options, argv, "genba info")
     manifest = read_manifest(options.dataset)
     print(json.dumps(manifest, indent=1) if options.json else "\n".join(_lines(options.dataset, manifest)))
     return 0
@@ -37,14 +38,16 @@ def _lines(folder: Path, manifest: dict[str, Any]) -> list[str]:
     state = "complete" if manifest["complete"] else f"incomplete: genba resume {folder}"
     lines = [
         f"{folder}: {manifest['dataset_id']}, format {manifest['format_version']}, {state}",
-        f"  {episodes} episodes, {manifest['steps']} control steps, {manifest['bytes'] / 1e6:.1f} MB"
-        f" in {len(manifest['shards'])} shards, root seed {manifest['seed']}",
+        f"  {episodes} episodes, {manifest['steps']} control steps, root seed {manifest['seed']}",
+        f"  {manifest['bytes'] / 1e6:.1f} MB in {len(manifest['shards'])} shards",
         f"  made by genba {manifest['generator']['genba']} on mujoco {manifest['generator']['mujoco']}",
     ]
     for name, count in outcomes.items():
         lines.append(f"  {name:<13} {count:>7}  {count / max(1, episodes):6.1%}")
     for task in manifest["tasks"]:
-        lines.append(f"  task {task['name']} v{task['version']}: {task['episodes']} episodes, {task['control_hz']:g} Hz")
+        lines.append(
+            f"  task {task['name']} v{task['version']}: {task['episodes']} episodes, {task['control_hz']:g} Hz"
+        )
         lines.append(f"    phases: {', '.join(task['phases'])}")
         lines.append(f"    failures: {', '.join(task['failures']) or 'none named'}")
         if task["parameters"]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from generators import driver
+from generators.commands._options import parse
 from generators.commands.generate import finish
 from generators.config import make_config
 
@@ -31,7 +32,7 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Run the command."""
-    options = tyro.cli(Options, args=argv, prog="genba resume")
+    options = parse(Options, argv, "genba resume")
     plan = driver.reopen(options.dataset)
     changed = {n: getattr(options, n) for n in ("executor", "workers") if getattr(options, n) is not None}
     config = make_config(plan.config | changed)

@@ -1,0 +1,241 @@
+"""How fast genba is here, as ratios of what was measured in the same run: absolute times say more about the machine.
+
+Every pair is measured alternately, several rounds, and the medians are compared.
+"""
+
+import dataclasses
+import functools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from generators import driver
+from generators.config import make_config
+from generators.reader import file_sha256
+from generators.worker import Job, prepare_worker, run_shard
+from scenes.catalog import load_task
+from sim import parameters
+from sim.engine import Engine
+from sim.episode import Episode
+from sim.rollout import rollouts
+from sim.task import Task
+from sim.world import INTEGRATION, compile_model, initial_state
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ratio:
+    """One measured ratio.
+
+    Attributes:
+        name: what over what.
+        value: the median.
+        target: the figure aimed at, with its sense: ">= 0.88" or "<= 1.04".
+        note: the figures behind it.
+    """
+
+    name: str
+    value: float
+    target: str
+    note: str
+
+    @property
+    def met(self) -> bool:
+        """Whether the target is reached."""
+        sense, bound = self.target.split()
+        return self.value >= float(bound) if sense == ">=" else self.value <= float(bound)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        episodes: per round.
+        rounds: of each pair.
+        shards: made by two workers.
+    """
+
+    episodes: int = 16
+    rounds: int = 5
+    shards: int = 8
+
+
+def measure(task_name: str, size: Size) -> Iterator[Ratio]:
+    """Measure everything with one task, figure by figure."""
+    for figure in (generation, recording, two_workers, reset):
+        yield figure(task_name, size)
+    for figure in (verification, import_time, help_time):
+        yield figure(size)
+
+
+def generation(task_name: str, size: Size) -> Ratio:
+    """Compare making a shard (expert, telemetry, hashes, fsync) with bare `mj_step` of the same substeps."""
+    task = load_task(task_name)
+    bare = _Bare(task, size.episodes)
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(task_name, size.episodes, Path(folder) / "data")
+
+        def generate() -> None:
+            job.path.unlink(missing_ok=True)
+            run_shard(job)
+
+        slow, fast = _alternate(generate, bare.run, size.rounds)
+    per_step = fast / bare.substeps * 1e6
+    note = f"{bare.substeps / slow:.0f} substeps/s to disk; {per_step:.1f} us a bare substep"
+    return Ratio(
+        f"generation to disk / bare mj_step ({task_name})", fast / slow, ">= 0.88" if per_step > 25 else ">= 0.5", note
+    )
+
+
+def recording(task_name: str, size: Size) -> Ratio:
+    """Compare rolling out with recording and without."""
+    task, seeds = load_task(task_name), range(size.episodes)
+    on, off = _alternate(lambda: rollouts(task, seeds), lambda: rollouts(task, seeds, record=False), size.rounds)
+    return Ratio(f"recording on / off ({task_name})", on / off, "<= 1.04", f"{on:.2f} s / {off:.2f} s")
+
+
+def two_workers(task_name: str, size: Size) -> Ratio:
+    """Compare what a second worker gains with what it gains for bare physics on the same cores."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = {"task": task_name, "episodes": size.episodes * size.shards, "episodes_per_shard": size.episodes}
+        plan = driver.start(make_config(config | {"out": f"{folder}/data"}), Path.cwd())
+        jobs = [Job(shard, plan, f"{folder}/data") for shard in plan.shards]
+        ours = _gain(_fresh_shard, jobs, size)
+    theirs = _gain(functools.partial(_bare_job, task_name), [size.episodes] * size.shards, size)
+    note = f"two workers give {ours:.2f} times one; two processes of bare physics {theirs:.2f}"
+    return Ratio("gain by a second worker / by a second bare process", ours / theirs, ">= 0.97", note)
+
+
+def reset(task_name: str, size: Size) -> Ratio:
+    """Measure a fully randomized reset: sample, build, compile."""
+    task = load_task(task_name)
+
+    def build(seed: int) -> float:
+        start = time.perf_counter()
+        compile_model(task.build(parameters.sample(task.Params, seed)), task.memory)
+        return (time.perf_counter() - start) * 1e3
+
+    value = statistics.median(build(seed) for seed in range(8 * size.rounds))
+    return Ratio(f"randomized reset, ms ({task_name})", value, "<= 15", "sample + build + compile")
+
+
+def verification(size: Size) -> Ratio:
+    """Measure how fast a finished dataset is verified, against reading it."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(np.random.default_rng(0).bytes(256_000_000))
+        file.flush()
+        path = Path(file.name)
+        seconds = statistics.median(_timed(lambda: file_sha256(path)) for _ in range(size.rounds))
+    return Ratio("verification, MB/s", 256 / seconds, ">= 500", "sha256 of shards at rest")
+
+
+def import_time(size: Size) -> Ratio:
+    """Compare `import sim` (with all its modules) with `import mujoco`."""
+    ours, theirs = _alternate(_python("import sim.rollout, sim.replay"), _python("import mujoco"), 2 * size.rounds)
+    return Ratio("import sim / import mujoco", ours / theirs, "<= 1.15", f"{ours:.2f} s / {theirs:.2f} s")
+
+
+def help_time(size: Size) -> Ratio:
+    """Compare `genba --help` with `import mujoco`."""
+    code = "import sys; from generators.cli import main; sys.exit(main(['--help']))"
+    ours, theirs = _alternate(_python(code), _python("import mujoco"), 2 * size.rounds)
+    return Ratio("genba --help / import mujoco", ours / theirs, "<= 0.7", f"{ours:.2f} s / {theirs:.2f} s")
+
+
+class _Bare:
+    """The physics of some expert episodes and nothing else: the same models, controls and substeps."""
+
+    def __init__(self, task: Task, episodes: int) -> None:
+        recorded = [e for e in rollouts(task, range(episodes)) if len(e)]
+        self._runs = [self._prepare(task, e) for e in recorded]
+        self.substeps = sum(len(ctrl) * nstep for *_, ctrl, nstep in self._runs)
+
+    def _prepare(
+        self, task: Task, episode: Episode
+    ) -> tuple[mujoco.MjModel, mujoco.MjData, np.ndarray, np.ndarray, int]:
+        model = compile_model(task.build(parameters.unflatten(task.Params, episode.parameters)), task.memory)
+        ctrl = np.empty((len(episode), model.nu))
+        with Engine(task, [model], [episode.seed]) as engine:
+            engine.reset()
+            for t, action in enumerate(episode.actions):
+                engine.command(action[None], np.arange(1))
+                ctrl[t] = engine.world.ctrl[0]
+                engine.advance(action[None], t, np.arange(1))
+            return model, mujoco.MjData(model), initial_state(model), ctrl, engine.nstep
+
+    def run(self) -> None:
+        """Step through all episodes."""
+        for model, data, start, ctrl, nstep in self._runs:
+            mujoco.mj_setState(model, data, start, INTEGRATION)
+            for row in ctrl:
+                data.ctrl[:] = row
+                mujoco.mj_step(model, data, nstep=nstep)
+
+
+@functools.cache
+def _bare(task_name: str, episodes: int) -> _Bare:
+    return _Bare(load_task(task_name), episodes)
+
+
+def _bare_job(task_name: str, episodes: int) -> float:
+    bare = _bare(task_name, episodes)
+    return _timed(bare.run)
+
+
+def _job(task_name: str, episodes: int, out: Path) -> Job:
+    config = make_config({"task": task_name, "episodes": episodes, "episodes_per_shard": episodes, "out": str(out)})
+    plan = driver.start(config, Path.cwd())
+    return Job(plan.shards[0], plan, str(out))
+
+
+def _fresh_shard(job: Job) -> None:
+    job.path.unlink(missing_ok=True)
+    run_shard(job)
+
+
+def _gain(work: Callable[[Any], object], jobs: Sequence[object], size: Size) -> float:
+    """Return one worker's time over two workers' for some jobs, not counting their start."""
+    pools = [ProcessPoolExecutor(n, get_context("spawn"), initializer=prepare_worker) for n in (1, 2)]
+    try:
+        for workers, pool in enumerate(pools, 1):
+            list(pool.map(functools.partial(_warm, work), [jobs[0]] * workers))
+        one, two = _alternate(*(lambda p=p: list(p.map(work, jobs)) for p in pools), rounds=max(1, size.rounds // 2))
+        return one / two
+    finally:
+        for pool in pools:
+            pool.shutdown()
+
+
+def _warm(work: Callable[[Any], object], job: object) -> None:
+    work(job)
+    time.sleep(2.0)  # long enough for every worker to take one
+
+
+def _python(code: str) -> Callable[[], object]:
+    command = [sys.executable, "-c", code]
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
+
+
+def _timed(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def _alternate(a: Callable[[], object], b: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Return the median times of two functions, measured in turn after one round of warming up."""
+    a()
+    b()
+    times = [(_timed(a), _timed(b)) for _ in range(rounds)]
+    return statistics.median(x for x, _ in times), statistics.median(y for _, y in times)

@@ -1,0 +1,326 @@
+"""Format version 1: the names, types and meaning of everything in a shard, and what a shard's file may contain.
+
+Names here never change meaning; a change of meaning raises the version and keeps a reader for the old one.
+An episode of T > 0 steps has T rows in /steps, T + 1 in /obs; one of length 0 has rows in /episodes only.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import distributions
+from sim.errors import GenbaError
+from sim.layout import Layout, layout
+from sim.parameters import Parameter
+from sim.task import Feature, Task
+
+FORMAT = "genba"
+FORMAT_VERSION = "1.0"
+SHARDS = "shards"  # the folder of a dataset that holds them
+MANIFEST = "dataset.json"
+CHECKSUMS = "SHA256SUMS"
+DERIVED = "stats/"  # computed from the rest, hence outside the content hash
+
+FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32015: "zstd"}  # HDF5's registered filter ids
+MAX_COLUMN_BYTES = 4 << 30
+MAX_CHUNK_BYTES = 64 << 20
+MAX_RATIO = 1100  # deflate cannot shrink by more than 1032
+MAX_OBJECTS = 100_000
+
+
+class DatasetError(GenbaError, ValueError):
+    """A dataset or shard that cannot be written, read or trusted."""
+
+
+class DatasetWarning(UserWarning):
+    """A dataset written by a later minor version: what this version does not know is ignored."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """What a shard says of itself, in the root's attributes."""
+
+    dataset_id: str
+    physics_sha256: str
+    shard_index: int
+    task: str
+    task_version: int
+    mujoco_version: str
+    genba_version: str
+    task_index: int = 0
+    format: str = FORMAT
+    format_version: str = FORMAT_VERSION
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """One dataset of a shard.
+
+    Attributes:
+        path: where it is, "obs/x".
+        dtype: numpy's name, little-endian; "S" for fixed-length UTF-8, as long as the longest value.
+        row: what a row is: episode, step, observation, control, keyframe, sample or byte.
+        shape: of one row.
+        unit: SI unit.
+        frame: the frame of a vector, else "".
+        names: of the row's numbers.
+        rate_hz: rows per second; 0 where they have no rate.
+        doc: one sentence.
+        extra: further facts: latency_s, low, high, units, stride, distribution.
+    """
+
+    path: str
+    dtype: str
+    row: str
+    shape: tuple[int, ...] = ()
+    unit: str = ""
+    frame: str = ""
+    names: tuple[str, ...] = ()
+    rate_hz: float = 0.0
+    doc: str = ""
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the `features` attribute says of it."""
+        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("path", "extra")}
+        return parts | {"shape": list(self.shape), "names": list(self.names)} | dict(self.extra)
+
+
+_EPISODES = (
+    ("episode_id", "<u8", "the episode's number in the dataset"),
+    ("episode_seed", "<u8", "determines everything random about the episode"),
+    ("expert_mode", "|u1", "0 nominal, k for the task's degradations[k - 1]"),
+    ("model_sha256", "S", "hash of the compiled model, empty where the build failed"),
+    ("step_start", "<i8", "first row in /steps"),
+    ("obs_start", "<i8", "first row in /obs; there are length + 1, none where the length is 0"),
+    ("control_start", "<i8", "first row in /state/control"),
+    ("keyframe_start", "<i8", "first row in /state/integration"),
+    ("keyframe_count", "<i8", "rows in /state/integration"),
+    ("length", "<i4", "control steps T"),
+    ("task_index", "<i4", "the task's number in the dataset"),
+    ("outcome", "|u1", "0 failure, 1 success, 2 timeout, 3 unstable, 4 expert error, 5 task error"),
+    ("fail_code", "<u2", "0, or k for the task's failures[k - 1]"),
+    ("return", "<f8", "sum of the rewards"),
+    ("error", "S", "why the episode is unstable or raised, else empty"),
+    ("instruction/en", "S", "the work order in English"),
+    ("instruction/ja", "S", "the work order in Japanese"),
+    ("model_xml/start", "<i8", "first byte in model_xml/value"),
+    ("model_xml/count", "<i8", "bytes in model_xml/value"),
+)
+_STEPS = (
+    ("reward", "<f4", "1", "what came of the action"),
+    ("terminated", "|b1", "", "true on the last row of an episode that failed"),
+    ("truncated", "|b1", "", "true on the last row of an episode that was cut: success held, horizon, or an error"),
+    ("success", "|b1", "", "the task's judgement of the state that the action led to"),
+    ("phase", "<i2", "", "index of the task's phases; -1 where a policy acted"),
+    ("t_ns", "<i8", "ns", "when the action was applied, since the episode's start"),
+)
+
+
+def columns(task: Task, parameters: Mapping[str, Parameter], control_stride: int) -> dict[str, Column]:
+    """List every column of a task's shards by path.
+
+    Args:
+        task: the task.
+        parameters: its parameters, as overridden.
+        control_stride: every how many control steps /state/control is kept.
+    """
+    found = layout(task)
+    hz = task.control_hz
+    out = [Column(f"episodes/{name}", dtype, "episode", doc=doc) for name, dtype, doc in _EPISODES]
+    out.append(Column("episodes/model_xml/value", "|u1", "byte", doc="the models as XML, UTF-8, for people to read"))
+    out += [_parameter(p) for p in parameters.values()]
+    out += [Column(f"steps/{n}", dtype, "step", unit=u, rate_hz=hz, doc=doc) for n, dtype, u, doc in _STEPS]
+    out.append(_action(task))
+    for name, (dim, feature) in found.observations.items():
+        out.append(_feature(f"obs/{name}", "observation", dim, feature, hz))
+    out += _states(found, hz, control_stride)
+    for name, (dim, feature) in found.signals.items():
+        out += _stream(_feature(f"streams/{name}/value", "sample", dim, feature, hz), name, 0.0)
+    for name, (dim, channel) in found.channels.items():
+        feature = Feature(channel.unit, channel.frame, doc=channel.doc)
+        value = _feature(f"streams/{name}/value", "sample", dim, feature, channel.rate_hz)
+        out += _stream(value, name, channel.latency_s)
+    return {c.path: c for c in out}
+
+
+def _states(found: Layout, hz: float, stride: int) -> list[Column]:
+    control, whole = (found.control_size,), (found.integration_size,)
+    rate, extra = hz / stride, {"stride": stride}
+    return [
+        Column("state/control", "<f8", "control", control, rate_hz=rate, doc="physics states", extra=extra),
+        Column("state/integration", "<f8", "keyframe", whole, doc="whole states: where exact replay may start"),
+        Column("state/keyframe_step", "<i8", "keyframe", doc="the keyframe's control step"),
+    ]
+
+
+def _parameter(p: Parameter) -> Column:
+    dtype = "S" if isinstance(p.distribution.nominal, str) else "<f8"
+    extra = {"distribution": distributions.to_json(p.distribution)}
+    return Column(f"episodes/params/{p.name}", dtype, "episode", unit=p.unit, doc=p.doc, extra=extra)
+
+
+def _action(task: Task) -> Column:
+    actions = layout(task).actions
+    units = [a.unit for a in actions]
+    extra = {
+        "units": units,
+        "low": [a.low if math.isfinite(a.low) else None for a in actions],
+        "high": [a.high if math.isfinite(a.high) else None for a in actions],
+    }
+    names, unit = tuple(a.name for a in actions), units[0] if len(set(units)) == 1 else ""
+    doc = "as applied, in the actuators' units"
+    return dataclasses.replace(
+        _feature("steps/action", "step", len(actions), Feature(unit, "", names, doc), task.control_hz), extra=extra
+    )
+
+
+def _feature(path: str, row: str, dim: int, feature: Feature, rate_hz: float) -> Column:
+    unit, frame, names, doc = feature
+    return Column(path, "<f4", row, (dim,), unit=unit, frame=frame, names=names, rate_hz=rate_hz, doc=doc)
+
+
+def _stream(value: Column, name: str, latency_s: float) -> list[Column]:
+    t_ns = Column(
+        f"streams/{name}/t_ns", "<i8", "sample", unit="ns", rate_hz=value.rate_hz, doc="since the episode's start"
+    )
+    index = [
+        Column(f"episodes/streams/{name}/{part}", "<i8", "episode", doc=f"{doc} in /streams/{name}")
+        for part, doc in (("start", "first row"), ("count", "rows"))
+    ]
+    return [dataclasses.replace(value, extra={"latency_s": latency_s}), t_ns, *index]
+
+
+def read_header(attributes: Mapping[str, Any], where: str) -> Header:
+    """Take the header from a root's attributes.
+
+    Args:
+        attributes: the root's.
+        where: the file, for messages.
+
+    Raises:
+        DatasetError: another format, a higher major version, or something is missing.
+    """
+    found = str(attributes.get("format", ""))
+    if found != FORMAT:
+        raise DatasetError(f"{where}: format is {found!r}, expected {FORMAT!r}")
+    check_version(str(attributes.get("format_version", "")), where)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Header):
+        if field.name not in attributes:
+            raise DatasetError(f"{where}: the root lacks the attribute {field.name!r}")
+        kind = int if field.type is int else str
+        try:
+            values[field.name] = kind(attributes[field.name])
+        except (TypeError, ValueError):
+            raise DatasetError(f"{where}: the attribute {field.name!r} is no {kind.__name__}") from None
+    return Header(**values)
+
+
+def check_version(version: str, where: str) -> None:
+    """Refuse a higher major version, warn of a higher minor one.
+
+    Raises:
+        DatasetError: no version, or one that this reader does not know.
+    """
+    known = tuple(int(part) for part in FORMAT_VERSION.split("."))
+    try:
+        major, minor = (int(part) for part in version.split("."))
+    except ValueError:
+        raise DatasetError(f"{where}: format version {version!r} is not of the form {FORMAT_VERSION!r}") from None
+    if major > known[0]:
+        raise DatasetError(f"{where}: format version {version} is later than {FORMAT_VERSION}: update genba to read it")
+    if (major, minor) > known:
+        text = f"{where}: format version {version} is later than {FORMAT_VERSION}: what is new in it is ignored"
+        warnings.warn(text, DatasetWarning, stacklevel=3)
+
+
+def column_digest(path: str, values: NDArray[Any]) -> str:
+    """Hash one column: its path, type and shape, then its rows, little-endian, in C order."""
+    if values.dtype.byteorder == ">":
+        values = values.astype(values.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{path} {values.dtype.str} {json.dumps(values.shape)}\n".encode())
+    if values.nbytes:
+        digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def content_digest(digests: Mapping[str, str]) -> str:
+    """Hash the columns' hashes in the order of their paths, but for what is derived."""
+    lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items()) if not path.startswith(DERIVED)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES) -> None:
+    """Walk a file without reading any column and refuse what a shard never contains.
+
+    Raises:
+        DatasetError: links, storage, filters, types or sizes that a shard does not have.
+    """
+    pending: list[tuple[str, Any]] = [("", file.id)]
+    seen: set[int] = {h5py.h5o.get_info(file.id).addr}
+    while pending:
+        path, group = pending.pop()
+        _check_attributes(path, group)
+        for name in list(group):
+            child = f"{path}/{name.decode('utf-8', 'replace')}"
+            if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+                raise DatasetError(f"{child} is a link to elsewhere, which a shard never contains")
+            info = h5py.h5o.get_info(group, name)
+            if info.addr in seen:
+                raise DatasetError(f"{child} is linked twice, which a shard never contains")
+            seen.add(info.addr)
+            if len(seen) > MAX_OBJECTS:
+                raise DatasetError(f"more than {MAX_OBJECTS} objects, which a shard never contains")
+            if info.type == h5py.h5o.TYPE_GROUP:
+                pending.append((child, h5py.h5g.open(group, name)))
+            elif info.type == h5py.h5o.TYPE_DATASET:
+                dataset = h5py.h5d.open(group, name)
+                _check_attributes(child, dataset)
+                _check_dataset(child, dataset, max_column_bytes)
+            else:
+                raise DatasetError(f"{child} is a named type, which a shard never contains")
+
+
+def _check_attributes(path: str, node: Any) -> None:  # noqa: ANN401 - h5py's low-level objects have no types
+    for i in range(h5py.h5a.get_num_attrs(node)):
+        attribute = h5py.h5a.open(node, index=i)
+        name = f"{path or '/'} attribute {attribute.name.decode('utf-8', 'replace')!r}"
+        kind = attribute.get_type()
+        text = kind.get_class() == h5py.h5t.STRING  # variable length is in the file's own heap
+        if not text and not _plain(kind):
+            raise DatasetError(f"{name} has a type that a shard never contains")
+        if math.prod(attribute.shape) * kind.get_size() > MAX_CHUNK_BYTES:
+            raise DatasetError(f"{name} declares more than {MAX_CHUNK_BYTES} bytes")
+
+
+def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: ANN401
+    kind, plist = dataset.get_type(), dataset.get_create_plist()
+    if plist.get_external_count():
+        raise DatasetError(f"{path} keeps its rows in another file, which a shard never does")
+    if plist.get_layout() == h5py.h5d.VIRTUAL:
+        raise DatasetError(f"{path} is a virtual dataset, which a shard never contains")
+    for i in range(plist.get_nfilters()):
+        if (code := plist.get_filter(i)[0]) not in FILTERS:
+            raise DatasetError(f"{path} uses filter {code}; known: {', '.join(FILTERS.values())}")
+    text = kind.get_class() == h5py.h5t.STRING
+    if not text and not _plain(kind):
+        raise DatasetError(f"{path} has a type that a shard never contains")
+    if plist.get_layout() == h5py.h5d.CHUNKED and math.prod(plist.get_chunk()) * kind.get_size() > MAX_CHUNK_BYTES:
+        raise DatasetError(f"{path} declares chunks of more than {MAX_CHUNK_BYTES} bytes")
+    declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.get_storage_size()
+    if declared > max_bytes or declared > max(MAX_CHUNK_BYTES, MAX_RATIO * stored):
+        raise DatasetError(f"{path} declares {declared} bytes but stores {stored}; at most {max_bytes} are read")
+
+
+def _plain(kind: Any) -> bool:  # noqa: ANN401
+    known: Sequence[int] = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM)
+    return kind.get_class() in known

@@ -1,0 +1,1 @@
+"""Reusable machines: functions that add one to a spec, and the parameters of each."""

@@ -1,0 +1,1 @@
+"""Tasks of the steel industry, one module each."""

@@ -1,0 +1,184 @@
+"""A small task with every kind of column and trouble, its episodes, and a dataset of them."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+import pytest
+
+from generators.schema import FORMAT_VERSION, Header
+from generators.writer import ShardFile, ShardWriter
+from sim import parameters
+from sim.channels import Channel, add_channel
+from sim.distributions import Choice, Uniform
+from sim.parameters import param
+from sim.rollout import rollouts
+from sim.seeds import episode_seed
+from sim.spec import new_spec
+from sim.task import Command, Feature, Task
+
+ROOT_SEED = 3
+TROUBLE = {"trouble": {"kind": "choice", "values": ["none", "none", "build", "expert", "at once"]}}
+
+
+@dataclasses.dataclass(frozen=True)
+class Floor:
+    friction: float = param(Uniform(0.1, 0.3), "1", "sliding, dry steel")
+
+
+@dataclasses.dataclass(frozen=True)
+class Params:
+    floor: Floor = dataclasses.field(default_factory=Floor)
+    mass: float = param(Uniform(1, 3), "kg", "of the box")
+    trouble: str = param(Choice(("none",)), "", "what goes wrong")
+
+
+class Push(Task):
+    name = "tests/push"
+    version = 2
+    control_hz = 20.0
+    horizon_s = 2.5
+    phases = ("go", "stop")
+    Params = Params
+    success_hold_s = 0.3
+    failures = ("past",)
+    degradations = ("fast", "lazy")
+    memory = ("peak",)
+    features: ClassVar = {
+        "x": Feature("m", "world", ("x", "y", "z"), "the box"),
+        "drive": Feature("m/s", doc="of the pusher"),
+    }
+
+    def build(self, p):
+        if p.trouble == "build":
+            raise ValueError("no such box")
+        spec = new_spec("push", timestep=0.005)
+        spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[9, 9, 0.5], friction=[p.floor.friction, 0, 0])
+        box = spec.worldbody.add_body(name="box", pos=[0, 0, 0.1])
+        box.add_freejoint(name="free")
+        box.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.1] * 3, mass=p.mass, friction=[p.floor.friction, 0, 0])
+        box.add_site(name="middle")
+        pusher = spec.worldbody.add_body(name="pusher", pos=[-0.16, 0, 0.1])
+        pusher.add_joint(name="slide", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])
+        pusher.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.05, 0.1, 0.05], mass=1)
+        drive = spec.add_actuator(name="drive", target="slide", trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        drive.set_to_velocity(kv=500)
+        drive.ctrlrange = [-1, 1]
+        site, motor = mujoco.mjtObj.mjOBJ_SITE, mujoco.mjtObj.mjOBJ_ACTUATOR
+        pos = spec.add_sensor(type=mujoco.mjtSensor.mjSENS_FRAMEPOS, objtype=site, objname="middle")
+        add_channel(spec, pos, Channel("pos", "m", 50, latency_s=0.04, frame="world", noise=0.001, doc="laser"))
+        force = spec.add_sensor(type=mujoco.mjtSensor.mjSENS_ACTUATORFRC, objtype=motor, objname="drive")
+        add_channel(spec, force, Channel("force", "N", 200, resolution=0.1))
+        return spec
+
+    def observe(self, s):
+        return {"x": s.body("box").xpos, "pos": s.sensor("pos")}
+
+    def success(self, s):
+        return np.abs(s.body("box").xpos[..., 0] - 0.5) < 0.1
+
+    def failure(self, s):
+        return (s.body("box").xpos[..., 0] > 0.65).astype(int)
+
+    def reward(self, s):
+        return -np.abs(s.body("box").xpos[..., 0] - 0.5)
+
+    def signals(self, s):
+        return {"peak": s.memory("peak")}
+
+    def logic(self, s):
+        s.memory("peak")[...] = np.maximum(s.memory("peak"), np.abs(s.joint("slide").qvel[..., 0]))
+
+    def instructions(self, p):
+        return {"en": f"Push the box of {p.mass:.1f} kg.", "ja": f"{p.mass:.1f} kgの箱を押す。"}
+
+    def expert(self, s, p, *, mode, rng):
+        if p.trouble == "at once":
+            raise RuntimeError("does not start")
+        speed = {"nominal": 0.6, "fast": 0.95, "lazy": 0.2}[mode]
+        for _ in range(20):
+            yield Command(np.array([speed]), "go")
+        if p.trouble == "expert":
+            raise RuntimeError("stuck in the middle")
+        for _ in range(20):
+            yield Command(np.zeros(1), "stop")
+
+
+def load_task(name):
+    assert name == Push.name
+    return Push()
+
+
+def header(index=0):
+    return Header("genba-0123456789abcdef", "0" * 64, index, Push.name, Push.version, mujoco.__version__, "0.1.0")
+
+
+def episodes_of(ids, overrides=None):
+    return rollouts(Push(), [episode_seed(ROOT_SEED, i) for i in ids], overrides=overrides, degraded=0.6)
+
+
+def write_shard(path, numbered, *, index=0, overrides=None, control_stride=1) -> ShardFile:
+    described = parameters.describe(Params, overrides)
+    with ShardWriter(path, header(index), Push(), described, control_stride=control_stride) as writer:
+        for number, episode in numbered:
+            writer.append(number, episode)
+    return writer.close()
+
+
+def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int) -> None:
+    """Write the manifest, the plan and the sums of shards that are in place."""
+    shards = [
+        {"name": name, "episodes": f.n_episodes, "steps": f.n_steps}
+        | {k: getattr(f, k) for k in ("bytes", "file_sha256", "content_sha256")}
+        for name, f in files.items()
+    ]
+    manifest = {
+        "format": "genba",
+        "format_version": FORMAT_VERSION,
+        "complete": True,
+        "tasks": [{"name": Push.name, "task": Push.name}],
+        "shards": shards,
+    }
+    (folder / "dataset.json").write_text(json.dumps(manifest))
+    (folder / "plan.json").write_text(json.dumps({"seed": ROOT_SEED, "attempts": attempts}))
+    sums = {f"shards/{name}": f.file_sha256 for name, f in files.items()}
+    (folder / "stats.json").write_text("{}")
+    sums["stats.json"] = hashlib.sha256(b"{}").hexdigest()
+    (folder / "SHA256SUMS").write_text("".join(f"{v}  {k}\n" for k, v in sums.items()))
+
+
+def make_dataset(folder: Path, episodes, per_shard=8) -> Path:
+    (folder / "shards").mkdir(parents=True)
+    files = {}
+    for index, first in enumerate(range(0, len(episodes), per_shard)):
+        name = f"shard-{index:05d}.h5"
+        numbered = list(enumerate(episodes))[first : first + per_shard]
+        files[name] = write_shard(folder / "shards" / name, numbered, index=index, overrides=TROUBLE)
+    describe_dataset(folder, files, len(episodes))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kit():
+    """The functions above: this file is no module that tests could import."""
+    names = ("Push", "Params", "TROUBLE", "ROOT_SEED", "load_task", "header", "episodes_of", "write_shard")
+    return SimpleNamespace(
+        **{n: globals()[n] for n in names}, describe_dataset=describe_dataset, make_dataset=make_dataset
+    )
+
+
+@pytest.fixture(scope="session")
+def episodes():
+    """Sixteen episodes with every kind of ending, some of length 0."""
+    return episodes_of(range(16), TROUBLE)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory, episodes):
+    """A dataset of two shards; not to be written to."""
+    return make_dataset(tmp_path_factory.mktemp("data") / "set", episodes)

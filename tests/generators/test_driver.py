@@ -1,0 +1,226 @@
+"""Datasets: the same bytes whoever makes them, in whatever order, however often it is killed."""
+
+import contextlib
+import functools
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from generators import driver
+from generators.config import ConfigError, make_config
+from generators.executors import ExecutorError, run_inline, run_processes, run_ray
+from generators.reader import file_sha256
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TASK = "new_scene:MyTask"
+
+
+def sums(out):
+    return (out / "SHA256SUMS").read_text()
+
+
+def make(out, executor=run_inline, order=list, **changes):
+    config = make_config({"task": TASK, "episodes": 9, "episodes_per_shard": 2, "seed": 3, "out": str(out)} | changes)
+    plan = driver.start(config, EXAMPLES)
+    reports = driver.run(config.out, plan, executor=executor, on_report=lambda _: None, order=order)
+    assert [r.index for r in reports] == list(range(5))
+    return sums(out)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("reference") / "data")
+
+
+def test_processes_give_the_same_bytes_as_inline(reference, tmp_path):
+    for workers in (1, 2):
+        assert make(tmp_path / str(workers), functools.partial(run_processes, workers=workers)) == reference
+
+
+def test_ray_gives_the_same_bytes_as_inline(reference, tmp_path):
+    for workers in (1, 2):
+        assert make(tmp_path / str(workers), functools.partial(run_ray, workers=workers)) == reference
+
+
+def test_shards_made_in_reverse_order_are_the_same(reference, tmp_path):
+    assert make(tmp_path / "data", order=lambda jobs: list(reversed(jobs))) == reference
+
+
+def test_another_seed_gives_other_bytes(reference, tmp_path):
+    assert make(tmp_path / "data", seed=4) != reference
+
+
+def start_resume(out):
+    """Resume a dataset in a process group of its own."""
+    script = f"import sys; from generators.cli import main; sys.exit(main(['resume', {str(out)!r}]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", script], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def kill_group(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.faults)])
+def test_random_kills_of_the_whole_group_lose_nothing(kills, tmp_path):
+    """Kill -9 at random moments, resume; what is there under a final name is whole, and the end is the same."""
+    size = {"episodes": 60, "episodes_per_shard": 3, "executor": "processes", "workers": 2}
+    whole = tmp_path / "whole"
+    config = make_config({"task": TASK, "seed": 3, "out": str(whole)} | size)
+    plan = driver.start(config, EXAMPLES)
+    finished = driver.run(whole, plan, executor=run_inline, on_report=lambda _: None)
+    hashes = {r.name: r.file_sha256 for r in finished}
+
+    out = tmp_path / "killed"
+    driver.start(make_config({"task": TASK, "seed": 3, "out": str(out)} | size), EXAMPLES)
+    rng = random.Random(kills)
+    for _ in range(kills):
+        process = start_resume(out)
+        time.sleep(rng.uniform(1.0, 3.5))
+        kill_group(process)
+        for path in (out / "shards").glob("*.h5"):
+            assert file_sha256(path) == hashes[path.name]
+    process = start_resume(out)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err.decode()
+    assert sums(out) == sums(whole)
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_workers_of_a_killed_driver_end_by_themselves(tmp_path):
+    out = tmp_path / "data"
+    config = {
+        "task": TASK,
+        "episodes": 400,
+        "episodes_per_shard": 200,
+        "out": str(out),
+        "executor": "processes",
+        "workers": 2,
+    }
+    driver.start(make_config(config), EXAMPLES)
+    process = start_resume(out)
+    deadline = time.monotonic() + 60
+    while not (children := descendants(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)
+    children = descendants(process.pid)
+    assert children
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while any(alive(p) for p in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [p for p in children if alive(p)]
+    assert not list((out / "shards").glob("*.h5"))
+
+
+def descendants(pid):
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(entry.read_text().rpartition(")")[2].split()[1]) == pid:
+                child = int(entry.parent.name)
+                found += [child, *descendants(child)]
+    return found
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_ctrl_c_leaves_whole_shards_and_a_plan_that_resumes(tmp_path):
+    out = tmp_path / "data"
+    config = {
+        "task": TASK,
+        "episodes": 60,
+        "episodes_per_shard": 2,
+        "out": str(out),
+        "executor": "processes",
+        "workers": 2,
+    }
+    driver.start(make_config(config), EXAMPLES)
+    process = start_resume(out)
+    deadline = time.monotonic() + 60
+    while not list((out / "shards").glob("*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "genba resume" in err.decode()
+    assert "Traceback" not in err.decode()
+    assert driver.reopen(out).attempts == 60
+
+
+def test_two_drivers_cannot_write_one_dataset(tmp_path):
+    out = tmp_path / "data"
+    config = make_config({"task": TASK, "episodes": 2, "out": str(out)})
+    plan = driver.start(config, EXAMPLES)
+    with driver.lock(out), pytest.raises(ConfigError, match="another genba is writing"):
+        driver.run(out, plan, executor=run_inline, on_report=lambda _: None)
+
+
+def test_resume_refuses_a_task_whose_source_has_changed(tmp_path):
+    source = (EXAMPLES / "new_scene.py").read_text()
+    (tmp_path / "changing_scene.py").write_text(source)
+    out = tmp_path / "data"
+    driver.start(make_config({"task": "changing_scene:MyTask", "episodes": 2, "out": str(out)}), tmp_path)
+    (tmp_path / "changing_scene.py").write_text(source + "\n# changed\n")
+    with pytest.raises(ConfigError, match=r"source of task .* has changed"):
+        driver.reopen(out)
+
+
+def test_resume_refuses_an_edited_plan(tmp_path):
+    out = tmp_path / "data"
+    driver.start(make_config({"task": TASK, "episodes": 2, "out": str(out)}), EXAMPLES)
+    plan = out / "plan.json"
+    plan.write_text(plan.read_text().replace('"mujoco_version": "', '"mujoco_version": "9.'))
+    with pytest.raises(ConfigError, match="mujoco 9"):
+        driver.reopen(out)
+
+
+def test_a_job_that_kills_its_worker_is_named_and_the_others_finish():
+    with pytest.raises(ExecutorError, match=r"died 3 times on job 2"):
+        list(run_processes(_die_on_two, [0, 1, 2], workers=2))
+    assert sorted(run_processes(_square, [1, 2, 3], workers=2)) == [1, 4, 9]
+
+
+def _square(x):
+    return x * x
+
+
+def _die_on_two(x):
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def test_generating_needs_no_network(tmp_path):
+    """Every name lookup and every connection but local pipes raises, in the driver and in its workers."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket, sys\n"
+        "def refuse(event, args):\n"
+        "    if event == 'socket.getaddrinfo' or event == 'socket.connect' and args[0].family != socket.AF_UNIX:\n"
+        "        raise PermissionError(f'network: {event} {args}')\n"
+        "sys.addaudithook(refuse)\n"
+    )
+    script = (
+        "import sys; from generators.cli import main\n"
+        "assert main(['generate', 'new_scene:MyTask', '--episodes', '4', '--workers', '2', '--out', sys.argv[1]]) == 0\n"
+        "assert main(['validate', sys.argv[1], '--deep', '--replay', 'all']) == 0\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", script, str(tmp_path / "data")]
+    done = subprocess.run(command, cwd=EXAMPLES, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

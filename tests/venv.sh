@@ -1,0 +1,25 @@
+# Sourced by tests/run.sh and examples/quickstart.sh: make .venv here once, and install genba into it.
+setup_venv() {
+    extra=$1
+    if [ ! -x .venv/bin/python ]; then
+        PYTHON=""
+        for candidate in python3.13 python3.12 python3.11 python3 python; do
+            if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+            then PYTHON=$candidate; break; fi
+        done
+        if [ -z "$PYTHON" ]; then echo "genba needs Python 3.11 or newer: apt-get install python3 python3-venv" >&2; exit 3; fi
+        echo "== making .venv with $PYTHON"
+        if ! "$PYTHON" -m venv .venv; then
+            rm -rf .venv
+            echo "genba needs the venv module: apt-get install python3-venv" >&2; exit 3
+        fi
+    fi
+    stamp=".venv/genba-$extra"
+    if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+        if [ "$extra" = core ]; then what="."; else what=".[$extra]"; fi
+        echo "== installing genba ($extra)"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check -e "$what"
+        touch "$stamp"
+    fi
+    . .venv/bin/activate
+}
