@@ -120,51 +120,50 @@ class Group:
     width: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class _Errors:
-    """A group's place and the instruments' errors, each (nsim, width)."""
+    """The instruments' errors of one group, for all simulations; random ones are drawn block by block."""
 
-    raw: NDArray[np.intp]  # columns of sensordata
-    out: slice  # columns of the measured vector
-    gain: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    resolution: NDArray[np.float64]
-    noise: "list[_Noise]"  # per simulation
+    BLOCK = 1024  # samples
 
+    def __init__(self, rows: Sequence[Sequence[Channel]], dims: Sequence[int], seeds: Sequence[int]) -> None:
+        self._rows, self._dims = rows, dims
+        self._streams = [
+            [stream(seed, "sensor_noise", c.name) for c in row] for row, seed in zip(rows, seeds, strict=True)
+        ]
+        self.gain, self.bias, self.resolution = (
+            np.array([np.repeat([getattr(c, a) for c in row], dims) for row in rows])[:, None]
+            for a in ("gain", "bias", "resolution")
+        )
+        self.noisy = any(c.noise > 0 for row in rows for c in row)
+        self.rounded = bool((self.resolution > 0).any())
+        self.drops = any(c.dropout > 0 for row in rows for c in row)
+        self._added: list[NDArray[np.float64]] = []
+        self._lost: list[NDArray[np.bool_]] = []
 
-class _Noise:
-    """One simulation's noise and drop-outs for one group of channels, drawn block by block as samples come."""
-
-    BLOCK = 1024
-
-    def __init__(self, chans: Sequence[Channel], dims: Sequence[int], seed: int) -> None:
-        self._chans, self._dims = chans, dims
-        self._streams = [stream(seed, "sensor_noise", c.name) for c in chans]
-        self._add: list[NDArray[np.float64]] = []
-        self._drop: list[NDArray[np.bool_]] = []
-        self.drops = any(c.dropout > 0 for c in chans)
-
-    def rows(self, start: int, stop: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return what is added to samples start to stop, and which of them are lost, each (n, columns)."""
+    def drawn(self, start: int, stop: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return what is added to samples start to stop, and which are lost, each (nsim, n, width)."""
         first, last = start // self.BLOCK, (stop - 1) // self.BLOCK
-        while len(self._add) <= last:
+        while len(self._added) <= last:
             self._draw()
-        base = first * self.BLOCK
+        cut = slice(start - first * self.BLOCK, stop - first * self.BLOCK)
         if first == last:
-            return self._add[first][start - base : stop - base], self._drop[first][start - base : stop - base]
-        add, drop = np.concatenate(self._add[first : last + 1]), np.concatenate(self._drop[first : last + 1])
-        return add[start - base : stop - base], drop[start - base : stop - base]
+            return self._added[first][:, cut], self._lost[first][:, cut]
+        added = np.concatenate(self._added[first : last + 1], axis=1)
+        return added[:, cut], np.concatenate(self._lost[first : last + 1], axis=1)[:, cut]
 
     def _draw(self) -> None:
-        add: list[NDArray[np.float64]] = []
-        drop: list[NDArray[np.bool_]] = []
-        for chan, dim, rng in zip(self._chans, self._dims, self._streams, strict=True):
-            shape = (self.BLOCK, dim)
-            add.append(chan.noise * rng.standard_normal(shape) if chan.noise > 0 else np.zeros(shape))
-            lost = rng.random((self.BLOCK, 1)) < chan.dropout if chan.dropout > 0 else np.zeros((self.BLOCK, 1), bool)
-            drop.append(np.broadcast_to(lost, shape))
-        self._add.append(np.concatenate(add, axis=1))
-        self._drop.append(np.concatenate(drop, axis=1))
+        shape = (len(self._rows), self.BLOCK, sum(self._dims))
+        added, lost = np.zeros(shape), np.zeros(shape, bool)
+        for i, (row, streams) in enumerate(zip(self._rows, self._streams, strict=True)):
+            end = 0
+            for chan, dim, rng in zip(row, self._dims, streams, strict=True):
+                columns = slice(end, end := end + dim)
+                if chan.noise > 0:
+                    added[i, :, columns] = chan.noise * rng.standard_normal((self.BLOCK, dim))
+                if chan.dropout > 0:
+                    lost[i, :, columns] = rng.random((self.BLOCK, 1)) < chan.dropout
+        self._added.append(added)
+        self._lost.append(lost)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -193,6 +192,8 @@ class Instruments:
         self.columns: dict[str, slice] = {}
         self.groups: list[Group] = []
         self._errors: list[_Errors] = []
+        self._raw: list[NDArray[np.intp]] = []  # columns of sensordata, by group
+        self._out: list[slice] = []  # columns of the measured vector, by group
         width = 0
         for period in sorted(set(periods)):
             index = [i for i, p in enumerate(periods) if p == period]
@@ -201,14 +202,10 @@ class Instruments:
             ends = np.cumsum(dims)
             group = Group(period, {n: slice(e - d, e) for n, d, e in zip(names, dims, ends, strict=True)}, ends[-1])
             self.columns |= {n: slice(width + c.start, width + c.stop) for n, c in group.columns.items()}
-            raw = np.concatenate([model.sensor(n).adr[0] + np.arange(d) for n, d in zip(names, dims, strict=True)])
-            rows = [[chans[i] for i in index] for chans in per_sim]
-            gain, bias, resolution = (
-                np.array([np.repeat([getattr(c, a) for c in row], dims) for row in rows])
-                for a in ("gain", "bias", "resolution")
-            )
-            noise = [_Noise(row, dims, seed) for row, seed in zip(rows, seeds, strict=True)]
-            self._errors.append(_Errors(raw, slice(width, width + group.width), gain, bias, resolution, noise))
+            starts = [int(model.sensor(n).adr[0]) for n in names]
+            self._raw.append(np.concatenate([s + np.arange(d) for s, d in zip(starts, dims, strict=True)]))
+            self._out.append(slice(width, width + group.width))
+            self._errors.append(_Errors([[chans[i] for i in index] for chans in per_sim], dims, seeds))
             self.groups.append(group)
             width += group.width
         self.width = width
@@ -250,18 +247,20 @@ class Instruments:
         ids: NDArray[np.intp],
         measured: NDArray[np.float64],
     ) -> Samples:
-        group = self._errors[index]
-        value = raw[:, :, group.raw] * group.gain[ids][:, None] + group.bias[ids][:, None]
-        step = group.resolution[ids][:, None]
-        noise = [group.noise[i].rows(start, start + raw.shape[1]) for i in ids]
-        value = value + np.array([add for add, _ in noise])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = np.where(step > 0, np.round(value / step) * step, value)
+        errors, out = self._errors[index], self._out[index]
+        value = raw[:, :, self._raw[index]] * errors.gain[ids] + errors.bias[ids]
+        stop = start + value.shape[1]
+        if errors.noisy:
+            value += errors.drawn(start, stop)[0][ids]
+        if errors.rounded:
+            step = errors.resolution[ids]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = np.where(step > 0, np.rint(value / step) * step, value)
         values = value.astype(np.float32)
-        if any(group.noise[i].drops for i in ids):
-            last = measured[ids, group.out].astype(np.float32)
+        if errors.drops:
+            last = measured[ids, out].astype(np.float32)
+            lost = errors.drawn(start, stop)[1][ids]
             for k in range(values.shape[1]):
-                lost = np.array([drop[k] for _, drop in noise]) & (start + k > 0)
-                values[:, k] = last = np.where(lost, last, values[:, k])
-        measured[ids, group.out] = values[:, -1]
+                values[:, k] = last = np.where(lost[:, k] & (start + k > 0), last, values[:, k])
+        measured[ids, out] = values[:, -1]
         return Samples(index, start, values)
