@@ -66,8 +66,8 @@ class MyTask(Task):
         """Make the scene: all variation enters here, as numbers in a fresh model."""
         spec = new_spec("push_billet", timestep=0.002)
         world, box = spec.worldbody, mujoco.mjtGeom.mjGEOM_BOX
-        world.add_light(pos=[0.5, -1, 2], dir=[0, 0.5, -1])
-        world.add_geom(type=box, size=[1.2, 0.3, 0.05], pos=[0.7, 0, -0.05], rgba=[0.35, 0.38, 0.4, 1])
+        world.add_light(type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, dir=[0.3, 0.5, -1], diffuse=[0.9, 0.9, 0.9])
+        world.add_geom(type=box, size=[1.2, 0.3, 0.05], pos=[0.7, 0, -0.05], rgba=[0.6, 0.63, 0.66, 1])
         world.add_site(name="mark", pos=[p.mark, 0, 0.001], type=box, size=[0.003, 0.15, 0.001], rgba=[0, 1, 0, 1])
         world.add_site(name="gauge", pos=[LASER_X, 0, SIDE / 2], quat=[0.5**0.5, 0, -(0.5**0.5), 0])  # +z looks to -x
 

@@ -45,7 +45,7 @@ class GenerateConfig(BaseModel):
         parameters: dotted parameter name -> value, or distribution, or part of one.
         executor: inline, processes, ray, or auto: inline for one worker, processes for several.
         workers: how many processes; default: as many as there are processors.
-        episodes_per_shard: default: the dataset in about eight shards, none over 256 MB.
+        episodes_per_shard: default: four shards of a small dataset, 64 of a large one, none over 256 MB.
         degraded: share of episodes in which the expert is made worse, for honest failures.
         ray_address: a running Ray cluster, instead of a Ray of our own.
     """

@@ -15,11 +15,12 @@ from scenes.catalog import load_task, task_source_sha256
 from sim import distributions, parameters
 from sim.engine import horizon_steps
 from sim.layout import layout
+from sim.rollout import LANES
 from sim.task import Task
 
 PLAN_VERSION = 1
 MAX_SHARD_BYTES = 256_000_000
-SHARDS = 8  # a small dataset is cut into about this many, to keep several workers busy
+FEW, MANY = 4, 64  # shards of a small dataset, to keep workers busy; and of a large one, to keep files large
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def make_plan(config: GenerateConfig, folder: Path) -> Plan:
         tasks.append(_planned(entry, task))
         largest = max(largest, episode_bytes(task))
     total = sum(t.episodes for t in tasks)
-    size = config.episodes_per_shard or min(math.ceil(total / SHARDS), max(1, MAX_SHARD_BYTES // largest))
+    usual = max(min(math.ceil(total / FEW), LANES), math.ceil(total / MANY))
+    size = config.episodes_per_shard or min(usual, max(1, MAX_SHARD_BYTES // largest))
     genba = importlib.metadata.version("genba")
     physics: dict[str, Any] = {
         "tasks": [dataclasses.asdict(t) for t in tasks],

@@ -102,7 +102,7 @@ class Shard:
 
         with _readable(self.path.name):
             self._file.visititems(visit)
-        return tuple(sorted(found))
+            return tuple(sorted(found))  # a name that is no text is found out here
 
     def under(self, prefix: str) -> dict[str, str]:
         """Return {name: path} of the columns of a group: "obs/" -> {"x": "obs/x"}."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
@@ -132,8 +132,14 @@ def columns(task: Task, parameters: Mapping[str, Parameter], control_stride: int
         task: the task.
         parameters: its parameters, as overridden.
         control_stride: every how many control steps /state/control is kept.
+
+    Raises:
+        DatasetError: a name holds the "/" that separates groups.
     """
     found = layout(task)
+    for name in (*found.observations, *found.signals, *found.channels):
+        if "/" in name:
+            raise DatasetError(f"task {task.name!r}: {name!r} cannot be a column's name, for its '/'; use '.'")
     hz = task.control_hz
     out = [Column(f"episodes/{name}", dtype, "episode", doc=doc) for name, dtype, doc in _EPISODES]
     out.append(Column("episodes/model_xml/value", "|u1", "byte", doc="the models as XML, UTF-8, for people to read"))
@@ -295,8 +301,7 @@ def _check_attributes(path: str, node: Any) -> None:  # noqa: ANN401 - h5py's lo
         attribute = h5py.h5a.open(node, index=i)
         name = f"{path or '/'} attribute {attribute.name.decode('utf-8', 'replace')!r}"
         kind = attribute.get_type()
-        text = kind.get_class() == h5py.h5t.STRING  # variable length is in the file's own heap
-        if not text and not _plain(kind):
+        if not _known(kind):
             raise DatasetError(f"{name} has a type that a shard never contains")
         if math.prod(attribute.shape) * kind.get_size() > MAX_CHUNK_BYTES:
             raise DatasetError(f"{name} declares more than {MAX_CHUNK_BYTES} bytes")
@@ -311,8 +316,7 @@ def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: AN
     for i in range(plist.get_nfilters()):
         if (code := plist.get_filter(i)[0]) not in FILTERS:
             raise DatasetError(f"{path} uses filter {code}; known: {', '.join(FILTERS.values())}")
-    text = kind.get_class() == h5py.h5t.STRING
-    if not text and not _plain(kind):
+    if not _known(kind):
         raise DatasetError(f"{path} has a type that a shard never contains")
     if plist.get_layout() == h5py.h5d.CHUNKED and math.prod(plist.get_chunk()) * kind.get_size() > MAX_CHUNK_BYTES:
         raise DatasetError(f"{path} declares chunks of more than {MAX_CHUNK_BYTES} bytes")
@@ -321,6 +325,6 @@ def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: AN
         raise DatasetError(f"{path} declares {declared} bytes but stores {stored}; at most {max_bytes} are read")
 
 
-def _plain(kind: Any) -> bool:  # noqa: ANN401
-    known: Sequence[int] = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM)
-    return kind.get_class() in known
+def _known(kind: Any) -> bool:  # noqa: ANN401
+    # text of variable length, in attributes, is in the file's own heap
+    return kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING)

@@ -178,7 +178,9 @@ def _sources(path: Path, home: Path) -> dict[str, Path]:
             parts = name.split(".")
             base = _ROOT.parent if parts[0] == "scenes" else home
             stem = base.joinpath(*parts)
-            todo += [p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file() and p != _ROOT / "__init__.py"]
+            todo += [
+                p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file() and p != _ROOT / "__init__.py"
+            ]
     return found
 
 

@@ -83,6 +83,8 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> lis
         for row in np.flatnonzero(lengths >= t).tolist():
             if not findings[row]:
                 findings[row] = _difference(episodes[row], t, state[row], {k: v[row] for k, v in seen.items()})
+            if not findings[row] and t in episodes[row].keyframe_steps:
+                findings[row] = _keyframe_difference(episodes[row], t, engine.world.batch.state[row])
         ids = np.flatnonzero((lengths > t) & [not f for f in findings])
         if not len(ids):
             break
@@ -90,6 +92,11 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> lis
             actions[row] = episodes[row].actions[t]
         engine.advance(actions, t, ids)
     return findings
+
+
+def _keyframe_difference(episode: Recorded, t: int, state: Array) -> str:
+    expected = episode.keyframes[np.flatnonzero(episode.keyframe_steps == t)[0]]
+    return "" if state.tobytes() == expected.tobytes() else f"step {t}: /state/integration differs"
 
 
 def _difference(episode: Recorded, t: int, state: Array, seen: Mapping[str, Array]) -> str:

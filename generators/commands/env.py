@@ -139,7 +139,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     lines += [f"{name:<12} {place}" for name, place in facts["places"].items()]
     lines += [f"{name} is {'not set' if value is None else repr(value)}" for name, value in facts["variables"].items()]
     for port in facts["listening"]:
-        lines.append(f"listening    {port['address']}:{port['port']} ({port['process']}, process {port['pid']})")
+        address = f"[{port['address']}]" if ":" in port["address"] else port["address"]
+        lines.append(f"listening    {address}:{port['port']} ({port['process']}, process {port['pid']})")
     if not facts["listening"]:
         lines.append("listening    nothing: neither this process nor a Ray on this machine")
     lines.append(

@@ -44,7 +44,7 @@ class Options:
     workers: int | None = None
     """How many worker processes [one per processor]."""
     episodes_per_shard: int | None = None
-    """Episodes per file; part of what determines the bytes [about an eighth of the dataset]."""
+    """Episodes per file; part of what determines the bytes [a quarter of a small dataset]."""
     degraded: float | None = None
     """Share of episodes in which the expert is made worse, for honest failures [0.15]."""
     ray_address: str | None = None

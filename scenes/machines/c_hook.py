@@ -7,7 +7,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.machines.crane import BLOCK_MASS, GRAVITY, PIN_DROP, hoist_force
+from scenes.machines.crane import BLOCK_MASS, GRAVITY, PIN_DROP
+from scenes.machines.crane_telemetry import hoist_force
 from scenes.stock import BORE, GROUND, PAD
 from sim.task import State
 

@@ -16,10 +16,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.channels import Channel, add_channel
 from sim.distributions import Uniform
 from sim.parameters import param
-from sim.task import Feature, State
+from sim.task import State
 
 Array = NDArray[np.float64]
 
@@ -33,6 +32,7 @@ FALL_LIMIT = 1.0e6  # N: breaking force of those two ropes, 500 kN each (EN 1238
 
 LOWEST = 2.45  # m, block above the floor with the hoist at 0: what hangs from it needs room
 _SHORTEST = 1.5  # m of rope with the hoist at its top
+_RUNWAY = (-3.0, 28.0)  # m, travel of the bridge
 _MARGIN = 2.0  # m, nearest approach of trolley and rail
 _YELLOW, _DARK, _ROPE = [0.93, 0.68, 0.08, 1.0], [0.22, 0.23, 0.25, 1.0], [0.1, 0.1, 0.1, 1.0]
 
@@ -71,21 +71,6 @@ DRIVES = {
 }
 AXES = tuple(DRIVES)
 MEMORY = tuple(f"{name}_still" for name in AXES)  # the slots that `scan_brakes` needs
-_OPC = {"bridge": "Bridge", "trolley": "Trolley", "hoist": "Hoist"}
-FEATURES = {
-    f"{label}.{name}": feature
-    for label in _OPC.values()
-    for name, feature in {
-        "IsMoving": Feature("1", doc="Whether the axis moves faster than 5 mm/s."),
-        "Brake.Open": Feature("1", doc="Whether the service brake is open."),
-        "Motor.WindingTemperature": Feature("degC", doc="By the thermal model of the motor."),
-        "LimitSwitchMinus": Feature("1", doc="Whether the axis is within 0.1 m of its lower end."),
-        "LimitSwitchPlus": Feature("1", doc="Whether the axis is within 0.1 m of its upper end."),
-    }.items()
-} | {
-    "Hoist.ActualLoad": Feature("kg", doc="Sum of the load cells, attachment and block included."),
-    "Hoist.SlackRope": Feature("1", doc="Whether a fall carries less than a tenth of the block's weight."),
-}
 _BRAKE = 1e10  # N s/m: a closed brake creeps 60 um/s under the heaviest load
 _SETTLE = 0.4  # s of zero reference until the brake closes: longer than the dead time of the drive
 LAG = 0.2  # s, longest dead time, and so the length of the references' history
@@ -138,6 +123,11 @@ def sheave_height(p: CraneParams) -> float:
     return LOWEST + _SHORTEST + p.lift
 
 
+def travel_range(p: CraneParams, axis: str) -> tuple[float, float]:
+    """Return between which positions an axis travels, m."""
+    return {"bridge": _RUNWAY, "trolley": (_MARGIN, p.span - _MARGIN), "hoist": (0.0, p.lift)}[axis]
+
+
 def rope_length(p: CraneParams, hoist: float) -> float:
     """Return the unstretched length of a fall, m, from the hoist's position, m."""
     return _SHORTEST + p.lift - hoist
@@ -149,7 +139,7 @@ def rope_rate(p: CraneParams) -> float:
 
 
 def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -> Key:
-    """Add the crane and its telemetry; a lifting attachment hangs from body "block", its pin PIN_DROP below.
+    """Add the crane; a lifting attachment hangs from body "block", its pin PIN_DROP below.
 
     Bodies are bridge, trolley, hoist and block; actuators are the drives bridge, trolley, hoist, the falls fall1 to
     fall4, and the brakes bridge_brake, trolley_brake, hoist_brake (1 is closed).
@@ -185,7 +175,6 @@ def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -
         brake = spec.add_actuator(name=f"{name}_brake", target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         brake.set_to_damper(kv=_BRAKE)
         brake.ctrlrange = [0.0, 1.0]
-    _add_telemetry(spec, p)
     return _key(p, pose, load)
 
 
@@ -201,27 +190,6 @@ def scan_brakes(s: State, period: float) -> None:
         before = np.where(s.time == 0.0, _SETTLE, still)  # a crane starts with its brakes closed
         still[...] = np.where(s.actuator(name).ctrl[..., 0] == 0.0, before + period, 0.0)
         s.actuator(f"{name}_brake").ctrl[..., 0] = still >= _SETTLE
-
-
-def report(s: State) -> dict[str, Array]:
-    """Return the crane's control-rate telemetry, each (..., 1), named after OPC 40020-1."""
-    out: dict[str, Array] = {}
-    for name, label in _OPC.items():
-        position, (low, high) = s.joint(name).qpos, _range(s, name)
-        out[f"{label}.IsMoving"] = (np.abs(s.joint(name).qvel) > 0.005).astype(float)
-        out[f"{label}.Brake.Open"] = 1.0 - s.actuator(f"{name}_brake").ctrl
-        out[f"{label}.Motor.WindingTemperature"] = s.numeric("ambient") + s.actuator(name).act[..., 1:2]
-        out[f"{label}.LimitSwitchMinus"] = (position < low + 0.1).astype(float)
-        out[f"{label}.LimitSwitchPlus"] = (position > high - 0.1).astype(float)
-    falls = np.concatenate([s.sensor(f"Hoist.LoadCell{i}") for i in range(1, 5)], axis=-1)
-    out["Hoist.ActualLoad"] = np.sum(falls, axis=-1, keepdims=True) / GRAVITY
-    out["Hoist.SlackRope"] = np.any(falls < 0.1 * BLOCK_MASS * GRAVITY, axis=-1, keepdims=True).astype(float)
-    return out
-
-
-def hoist_force(s: State) -> Array:
-    """Return the true force on the ropes (...), N."""
-    return -sum(s.true_sensor(f"Hoist.LoadCell{i}")[..., 0] for i in range(1, 5))
 
 
 def sway_modes(length: float, load: float, drop: float, inertia: float) -> tuple[Array, Array]:
@@ -255,7 +223,7 @@ def _add_runway(spec: mujoco.MjSpec, p: CraneParams) -> None:
         name="bridge", pos=[0, p.span / 2, height], quat=[math.cos(p.skew / 2), 0, 0, math.sin(p.skew / 2)]
     )
     along = [math.cos(p.skew), -math.sin(p.skew), 0.0]  # skew turns the bridge, not the rails
-    _add_axis(bridge, "bridge", along, (-3.0, 28.0))
+    _add_axis(bridge, "bridge", along, travel_range(p, "bridge"))
     bridge.explicitinertial = True
     bridge.mass, bridge.inertia = 20e3 + 1e3 * p.span, [1e6, 1e6, 1e6]  # 1 t per metre of twin box girder
     for side in (-1.3, 1.3):
@@ -267,14 +235,14 @@ def _add_runway(spec: mujoco.MjSpec, p: CraneParams) -> None:
 def _add_trolley(spec: mujoco.MjSpec, p: CraneParams) -> mujoco.MjsBody:
     """Add the trolley and the hoist's drum on the bridge."""
     trolley = spec.body("bridge").add_body(name="trolley", pos=[0, -p.span / 2, 0])
-    _add_axis(trolley, "trolley", [0, 1, 0], (_MARGIN, p.span - _MARGIN))
+    _add_axis(trolley, "trolley", [0, 1, 0], travel_range(p, "trolley"))
     trolley.explicitinertial = True
     trolley.mass, trolley.inertia = 16e3, [3e4, 3e4, 3e4]
     trolley.add_site(name="trolley", size=[0.05, 0.05, 0.05])
     _box(trolley, (1.6, 1.3, 0.25), (0, 0, 0.75), _DARK)
     _box(trolley, (0.9, 0.5, 0.4), (0, 0, 1.3), _YELLOW)
     drum = trolley.add_body(name="hoist", pos=[0, -1.0, 0])
-    _add_axis(drum, "hoist", [0, -1, 0], (0.0, p.lift))
+    _add_axis(drum, "hoist", [0, -1, 0], travel_range(p, "hoist"))
     drum.explicitinertial = True
     drum.mass, drum.inertia = 1.0, [1.0, 1.0, 1.0]  # the drum's inertia is the motor's armature
     return trolley
@@ -300,47 +268,6 @@ def _add_drive(spec: mujoco.MjSpec, p: CraneParams, name: str, drive: Drive) -> 
     )
     motor.ctrlrange, motor.ctrllimited = [-drive.speed, drive.speed], True
     motor.delay, motor.nsample = p.drive_lag, round(LAG / spec.option.timestep)
-
-
-def _add_telemetry(spec: mujoco.MjSpec, p: CraneParams) -> None:
-    """Add the crane's channels, named after OPC 40020-1 (CraneAxisType: ActualPosition, ActualSpeed, ActualLoad)."""
-    kinds, things = mujoco.mjtSensor, mujoco.mjtObj
-    for i in range(1, 5):
-        cell = spec.add_sensor(type=kinds.mjSENS_ACTUATORFRC, objtype=things.mjOBJ_ACTUATOR, objname=f"fall{i}")
-        doc = "Force of one rope fall; resolution and noise of a 300 kN class C3 load pin (OIML R 60)."
-        add_channel(
-            spec,
-            cell,
-            Channel(f"Hoist.LoadCell{i}", "N", 200, gain=-p.load_cell_gain, noise=100.0, resolution=50.0, doc=doc),
-        )
-    for name, label in _OPC.items():
-        place = spec.add_sensor(type=kinds.mjSENS_JOINTPOS, objtype=things.mjOBJ_JOINT, objname=name)
-        add_channel(spec, place, Channel(f"{label}.ActualPosition", "m", 100, resolution=1e-3, doc="Absolute encoder."))
-        speed = spec.add_sensor(type=kinds.mjSENS_JOINTVEL, objtype=things.mjOBJ_JOINT, objname=name)
-        add_channel(spec, speed, Channel(f"{label}.ActualSpeed", "m/s", 100, resolution=1e-3, doc="From the encoder."))
-        force = spec.add_sensor(type=kinds.mjSENS_ACTUATORFRC, objtype=things.mjOBJ_ACTUATOR, objname=name)
-        current = Channel(
-            f"{label}.Motor.Current",
-            "A",
-            100,
-            gain=1.0 / DRIVES[name].constant,
-            noise=0.5,
-            resolution=0.1,
-            doc="Drive current, signed as the force.",
-        )
-        add_channel(spec, force, current)
-    camera = spec.add_sensor(type=kinds.mjSENS_FRAMEPOS, objtype=things.mjOBJ_SITE, objname="block")
-    camera.reftype, camera.refname = things.mjOBJ_SITE, "trolley"
-    doc = "Hook block below the trolley, by the anti-sway camera."
-    add_channel(spec, camera, Channel("Hook.Sway", "m", 20, 0.05, "trolley", noise=0.003, resolution=1e-3, doc=doc))
-    spec.add_numeric(name="ambient", data=[p.ambient])
-    for name, limits in (("bridge", (-3.0, 28.0)), ("trolley", (_MARGIN, p.span - _MARGIN)), ("hoist", (0.0, p.lift))):
-        spec.add_numeric(name=f"{name}_range", data=limits)
-
-
-def _range(s: State, name: str) -> tuple[Array, Array]:
-    limits = s.numeric(f"{name}_range")
-    return limits[..., :1], limits[..., 1:]
 
 
 def _key(p: CraneParams, pose: Pose, load: float) -> Key:

@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import math
 from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from sim import skills
 from sim.skills import Limits, Shaper
 from sim.task import Command, State
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 Modes = Callable[[int], tuple[float, float, float]]
 
 _STOP = np.zeros(len(AXES))
@@ -72,26 +73,25 @@ class Pilot:
         kind = skills.zvd if abs(distance) > _FAR else skills.zv
         return skills.combine(kind(slow), skills.zv(fast))
 
-    def travel(self, way: Array, phase: str, *, speed: float = math.inf) -> Iterator[Command]:
-        """Move bridge and trolley by way (2,), m, at once; the hoist stands."""
+    def plan(self, way: Array, *, speed: float = math.inf) -> Array:
+        """Return the commands (n, 3) that move bridge and trolley by way (2,), m, at once."""
         calm = _LEAN * min(self.modes(axis)[0][0] ** 2 for axis in range(2))
         acceleration = self.haste * min(self.p.acceleration, calm)
-        parts = [
-            skills.move(
-                float(way[i]),
-                Limits(min(speed, self.speeds[i]), acceleration, acceleration),
-                self.period,
-                self.shaper(1 - i, float(way[i])),
-            )
-            for i in range(2)
-        ]
+        parts: list[Array] = []
+        for i in range(2):
+            limits = Limits(min(speed, self.speeds[i]), acceleration, acceleration)
+            parts.append(skills.move(float(way[i]), limits, self.period, self.shaper(1 - i, float(way[i]))))
         rows = np.zeros((max(len(v) for v in parts), len(AXES)))
         for i, part in enumerate(parts):
             rows[: len(part), i] = part
-        yield from skills.follow(rows, phase)
+        return rows
+
+    def travel(self, way: Array, phase: str, *, speed: float = math.inf) -> Iterator[Command]:
+        """Move bridge and trolley by way (2,), m, at once; the hoist stands."""
+        yield from skills.follow(self.plan(way, speed=speed), phase)
 
     def damp(self, phase: str, *, tolerance: float, patience: float = 15.0) -> Iterator[Command]:
-        """Watch the load; where it swings more than tolerance, m, drive after it until it is calm or patience, s, is out."""
+        """Drive after a load that swings more than tolerance, m, until it is calm or patience, s, is out."""
         if not self.trimmed:
             return
         watch = _SwayObserver(self.modes(1), self.modes(0), self.rest, self.period)
@@ -105,24 +105,33 @@ class Pilot:
                 speed = np.clip(watch.remedy(), -_TRIM, _TRIM)
             yield Command(np.append(speed, 0.0), phase)
 
-    def hoist(self, way: float, phase: str, *, speed: float = math.inf) -> Iterator[Command]:
-        """Raise the hook by way, m, in an S-curve that is held to by the encoder: drives slip under load."""
+    def hoist(
+        self, way: float, phase: str, *, speed: float = math.inf, beside: Array | None = None
+    ) -> Iterator[Command]:
+        """Raise the hook by way, m, in an S-curve that is held to by the encoder: drives slip under load.
+
+        Args:
+            way: m, up.
+            phase: of the commands.
+            speed: greatest, m/s.
+            beside: commands (n, 3) of a plan for bridge and trolley meanwhile.
+        """
         limits = Limits(min(speed, self.speeds[2]), 0.1, 0.2)  # m/s2 and m/s3: 1 % of gravity keeps the ropes calm
         goal = start = float(self.s.sensor("Hoist.ActualPosition")[0])
         late = collections.deque([start] * 3, maxlen=3)  # the drive answers some control steps later
-        for speed_now in skills.move(way, limits, self.period):
+        speeds = skills.move(way, limits, self.period)
+        rows = np.zeros((0, len(AXES))) if beside is None else beside
+        for step in range(max(len(speeds), len(rows)) + round(3.0 / self.period)):
+            speed_now = float(speeds[step]) if step < len(speeds) else 0.0
             goal += speed_now * self.period
             late.append(goal)
-            yield self._hold_to(late[0], speed_now, phase)
-        for _ in range(round(3.0 / self.period)):
-            if abs(goal - float(self.s.sensor("Hoist.ActualPosition")[0])) < 0.003:
+            error = late[0] - float(self.s.sensor("Hoist.ActualPosition")[0])
+            if step >= max(len(speeds), len(rows)) and abs(error) < 0.003:
                 break
-            yield self._hold_to(goal, 0.0, phase)
+            row = rows[step].copy() if step < len(rows) else np.zeros(len(AXES))
+            row[2] = speed_now + _HOIST_GAIN * error
+            yield Command(row, phase)
         yield from self.wait(0.6, phase)
-
-    def _hold_to(self, place: float, speed: float, phase: str) -> Command:
-        error = place - float(self.s.sensor("Hoist.ActualPosition")[0])
-        return Command(np.array([0.0, 0.0, speed + _HOIST_GAIN * error]), phase)
 
     def creep(
         self, speed: float, until: Callable[[], bool], phase: str, *, patience: float = 30.0
@@ -163,22 +172,21 @@ def _lean(s: State) -> Array:
 class _SwayObserver:
     """Estimates the two pendulums of each axis, as complex numbers that turn: deflection + i rate / omega, m."""
 
-    def __init__(
-        self, along: tuple[Array, Array], across: tuple[Array, Array], rest: Array, period: float
-    ) -> None:
+    def __init__(self, along: tuple[Array, Array], across: tuple[Array, Array], rest: Array, period: float) -> None:
         self.omega = np.stack([along[0], across[0]], axis=-1)  # (mode, axis)
         self.lever = np.stack([along[1], across[1]], axis=-1)
         self.turn = np.exp(-1j * self.omega * period)
         self.ahead = np.exp(-1j * self.omega * _AHEAD)
-        self.state: NDArray[np.complex128] | None = None
+        self.state: Array = np.zeros((2, 2), complex)
+        self._fresh = True
         self.bias = self.lever * rest
         self.speed = np.zeros(2)
 
     def update(self, s: State, speed: Array) -> None:
         """Take one reading, one control step after speed (2,), m/s, was commanded."""
         seen = s.sensor("Hook.Sway")[:2] + self.lever * _lean(s)
-        if self.state is None:
-            self.state = (seen - self.bias).astype(complex)
+        if self._fresh:
+            self.state, self._fresh = (seen - self.bias).astype(complex), False
         # q'' + omega^2 q = -v' turns with the push -v' / omega along the imaginary axis.
         self.state = self.state * self.turn - 1j * (speed - self.speed) / self.omega
         self.speed = speed.copy()

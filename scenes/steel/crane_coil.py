@@ -1,19 +1,37 @@
 """Pick a coil with an overhead crane and a C-hook, carry it across the bay, set it on the target saddle.
 
-TODO
+Task: a coil lies on a V-saddle; the target saddle is between two coils. The policy sets the speed references of
+bridge, trolley and hoist 20 times a second; brakes work by themselves.
+
+Randomized: coil (outer 0.9 to 2.1 m, bore 508, 610 or 762 mm, width 0.9 to 2.1 m, hence 1.3 to 54 t; eccentricity),
+friction, floor slope, saddles, waiting place and sway, speeds; of the crane its span, lift, ramps, drive lag, rope
+stiffness and damping, skew, load cells, temperatures.
+
+Success: seated within 20 mm and 2 degrees, hook load under 5 % of the coil's weight, arm out of the bore, for 1 s.
+
+Failures: dropped; hook_tilt, over 5 degrees for 2 s under load; strike, over 0.2 m/s of hook on coil or coil on coil;
+hard_landing, over 0.1 m/s; over_sway, 0.25 m within 1.5 m of the stacked coils; misplaced, at rest out of tolerance.
+
+Expert: shaped travel (ZVD, ZV when short) for both modes of the double pendulum at the measured rope length, trim by
+camera, an encoder-held hoist. SUCCESS
+Degraded: wrong_rope_length in the shaper, unshaped, over_speed, off_centre_pick.
+
+Anchors: periods of pendulum and double pendulum, quadrifilar yaw, rope bounce, load of a fall, residual sway after ZV
+and ZVD (tests/scenes/test_crane_anchors.py).
 """
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from scenes import stock
-from scenes.machines import c_hook, crane
+from scenes.machines import c_hook, crane, crane_telemetry
+from scenes.machines.coil_handler import CLEARANCE, PHASES, STANDOFF, CoilHandler
 from scenes.machines.crane import CraneParams
 from scenes.machines.crane_pilot import Pilot
 from sim.channels import Channel, add_channel
@@ -23,25 +41,21 @@ from sim.parameters import param
 from sim.spec import new_spec
 from sim.task import Command, Feature, State, Task
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 
 TOLERANCE, YAW = 0.020, math.radians(2.0)  # m, rad: automatic coil yards report +-20 mm (POSCO DX, 2025)
 UNLOADED = 0.05  # of the coil's weight on the hook
 SWAY_LIMIT, SWAY_ZONE = 0.25, 1.5  # m of sway, m from stacked coils
 STRIKE, LANDING = 0.2, 0.1  # m/s: of coil against coil or hook; of coil onto saddle
 TILT_LIMIT = math.radians(5.0)  # of a loaded hook; steel slides on steel from 7 degrees (friction 0.12)
-STANDOFF = 0.4  # m, arm's tip to coil before it goes in and after it came out
 AISLE = 0.6  # m between the coils of the target's row
-CLEARANCE = 0.35  # m, carried coil above stacked coils
-HOVER = 0.12  # m above the saddle where the coil is aligned
-CREEP = 0.03  # m/s, hoisting while load comes on or off
 _TOUCHES = {"hook_coil": ("hook", "coil"), "hook_floor": ("hook", "floor"), "coil_floor": ("coil", "floor")} | {
     f"coil_{name}": ("coil", name) for name in ("start", "target", "stack_a", "stack_b")
 }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Params:
+class CraneCoilParams:
     """One work order on one crane."""
 
     coil_outer: float = param(Uniform(0.9, 2.1), "m", "Outer diameter; hot and cold strip mill range.")
@@ -77,15 +91,15 @@ class CraneCoil(Task):
     name = "steel/crane_coil"
     version = 1
     control_hz = 20.0
-    horizon_s = 240.0
+    horizon_s = 300.0
     success_hold_s = 1.0
-    phases = ("approach", "lower", "align", "insert", "lift", "travel", "set_down", "release", "retract")
-    Params = Params
+    phases = PHASES
+    Params = CraneCoilParams
     actuators = crane.AXES
     failures = ("dropped", "hook_tilt", "strike", "hard_landing", "over_sway", "misplaced")
     degradations = ("wrong_rope_length", "unshaped", "over_speed", "off_centre_pick")
-    memory = (*crane.MEMORY, "lifted", "rested")
-    features: ClassVar = crane.FEATURES | {
+    memory = (*crane.MEMORY, "lifted", "tilted", "rested")
+    features: ClassVar = crane_telemetry.FEATURES | {
         "bridge": Feature("m/s", "world", doc="Bridge speed reference, along the runway."),
         "trolley": Feature("m/s", "bridge", doc="Trolley speed reference, across the bay."),
         "hoist": Feature("m/s", "world", doc="Hoist speed reference, up."),
@@ -98,7 +112,7 @@ class CraneCoil(Task):
         "target": Feature("m", "trolley", ("x", "y", "z"), "Seat on the target saddle, by the yard's map."),
     }
 
-    def build(self, p: Params) -> mujoco.MjSpec:
+    def build(self, p: CraneCoilParams) -> mujoco.MjSpec:
         """Make the bay: a coil on its saddle, the target saddle between two stacked coils, and the crane."""
         spec = new_spec("crane_coil", timestep=0.005)
         spec.default.geom.friction = [p.friction, 0.005, 0.0001]
@@ -108,6 +122,7 @@ class CraneCoil(Task):
         height = 2 * p.coil.seat_height + CLEARANCE + crane.PIN_DROP + c_hook.ARM_DROP  # the arm clears the coils
         pose = crane.Pose(p.start_x + p.park_x, _entry(p) + p.park_y, height, (p.sway_x, p.sway_y))
         home = crane.add_crane(spec, p.crane, pose, load=c_hook.TARE)
+        crane_telemetry.add_telemetry(spec, p.crane)
         c_hook.add_c_hook(spec)
         stock.add_coil(spec, p.coil, name="coil", com=com)
         _add_instruments(spec)
@@ -132,17 +147,19 @@ class CraneCoil(Task):
         }
 
     def logic(self, s: State) -> None:
-        """Work the brakes; remember whether the coil was lifted, and for how long it has rested since."""
+        """Work the brakes; remember whether the coil was lifted, how long it has tilted and how long rested since."""
         period = 1.0 / self.control_hz
         crane.scan_brakes(s, period)
-        lifted, rested = s.memory("lifted"), s.memory("rested")
+        lifted, tilted, rested = s.memory("lifted"), s.memory("tilted"), s.memory("rested")
         share = _load_share(s)
         lifted[...] = (lifted > 0) | ((share > 0.5) & (s.peak("coil_start")[..., 0] == 0))
+        steep = (lifted > 0) & (share > 0.5) & (tilt(s.body("hook").xmat) > TILT_LIMIT)
+        tilted[...] = np.where(steep, tilted + period, 0.0)
         rested[...] = np.where((lifted > 0) & (share < UNLOADED), rested + period, 0.0)
 
     def signals(self, s: State) -> dict[str, Array]:
         """Return the crane's slow telemetry."""
-        return crane.report(s)
+        return crane_telemetry.report(s)
 
     def success(self, s: State) -> Array:
         """Return whether the coil is in its place, unloaded, and the arm out of its bore."""
@@ -161,7 +178,7 @@ class CraneCoil(Task):
         hits = [knock, *(s.peak(name)[..., 1] for name in ("hook_floor", "coil_stack_a", "coil_stack_b"))]
         happened = [
             (s.peak("coil_floor")[..., 0] > 0) | (lifted & (share < 0.2) & (above > 0.15)),
-            hanging & (tilt(s.body("hook").xmat) > TILT_LIMIT),
+            s.memory("tilted") > 2.0,
             np.any([hit > STRIKE for hit in hits], axis=0),
             (s.peak("coil_target")[..., 0] > 0) & (s.peak("coil_fall")[..., 2] > LANDING),
             hanging & (sway > SWAY_LIMIT) & (_stack_gap(s) < SWAY_ZONE),
@@ -176,115 +193,38 @@ class CraneCoil(Task):
         near = np.exp(-reach / 2.0) * (s.memory("lifted") == 0) + (s.memory("lifted") > 0)
         return 0.1 * near + 0.4 * np.exp(-carry / 5.0) + 0.1 * _placed(s) + 0.4 * self.success(s)
 
-    def instructions(self, p: Params) -> dict[str, str]:
+    def instructions(self, p: CraneCoilParams) -> dict[str, str]:
         """Return the work order."""
         return _work_order(p)
 
-    def expert(self, s: State, p: Params, *, mode: str, rng: np.random.Generator) -> Iterator[Command]:
+    def expert(self, s: State, p: CraneCoilParams, *, mode: str, rng: np.random.Generator) -> Iterator[Command]:
         """Fetch the coil and set it down, shaped against sway and corrected by what is measured."""
-        return _Operator(s, p, mode, rng).work()
+        handler = _handler(s, p, mode, rng)
+        yield from handler.fetch()
+        yield from handler.lift()
+        yield from handler.carry()
+        yield from handler.set_down()
 
 
-class _Operator:
-    """The expert: a pilot with a work order, and with one bad habit where degraded."""
-
-    def __init__(self, s: State, p: Params, mode: str, rng: np.random.Generator) -> None:
-        self.s, self.p = s, p
-        haste = rng.uniform(2.0, 4.0) if mode == "over_speed" else 1.0
-        speeds = (p.bridge_speed * haste, p.trolley_speed * haste, p.hoist_speed * haste)
-        self.pilot = pilot = Pilot(s, p.crane, 1.0 / CraneCoil.control_hz, speeds, c_hook.swing)
-        pilot.haste *= haste
-        self.creep = CREEP * haste**1.5
-        if mode == "wrong_rope_length":  # metres of an encoder that lost its zero, or of another crane's table
-            pilot.rope_error = rng.uniform(0.3, 0.6) if rng.random() < 0.5 else rng.uniform(1.7, 3.0)
-        pilot.shaped, pilot.trimmed = mode != "unshaped", mode not in ("unshaped", "wrong_rope_length")
-        self.tare = c_hook.TARE
-        self.off_centre = rng.uniform(0.10, 0.40) if mode == "off_centre_pick" else 0.0
-
-    def work(self) -> Iterator[Command]:
-        """Do the work order."""
-        yield from self.fetch()
-        yield from self.lift()
-        yield from self.carry()
-        yield from self.set_down()
-
-    def fetch(self) -> Iterator[Command]:
-        """Bring the arm into the bore."""
-        pilot, p = self.pilot, self.p
-        before = np.array([0.0, p.coil_width / 2 + c_hook.ARM_REACH + STANDOFF, 0.0])
-        yield from pilot.damp("approach", tolerance=0.03)
-        self.tare += float((yield from pilot.look(lambda: np.array(self.payload()), 0.5, "approach")))
-        yield from self.bring(self.coil, before, "approach")
-        yield from pilot.damp("approach", tolerance=0.03)
-        offset = yield from pilot.look(self.coil, 0.5, "lower")
-        yield from pilot.hoist(offset[2], "lower")
-        yield from self.bring(self.coil, before, "align", speed=0.3, tolerance=0.03)
-        offset = yield from pilot.look(self.coil, 0.5, "align")
-        yield from pilot.hoist(offset[2], "align", speed=0.05)
-        into = np.array([0.0, self.off_centre, 0.0])
-        yield from self.bring(self.coil, into, "insert", speed=0.3, tolerance=0.02)
-
-    def lift(self) -> Iterator[Command]:
-        """Take the weight, then raise the coil above its neighbours."""
-        pilot, p = self.pilot, self.p
-        weight = p.coil.mass * crane.GRAVITY
-        yield from pilot.creep(self.creep * 1.5, lambda: self.payload() > 0.1 * weight, "lift")
-        yield from pilot.creep(self.creep, lambda: self.payload() > 0.97 * weight, "lift", patience=4.0)
-        mass = float((yield from pilot.look(lambda: np.array(self.payload()), 0.5, "lift"))) / crane.GRAVITY
-        drop = c_hook.ARM_DROP - c_hook.ARM_HALF[2] + p.coil_bore / 2
-        inertia = [i / p.coil.mass for i in p.coil.inertia]
-        pilot.swing = lambda axis: c_hook.swing(axis, (mass, drop, mass * inertia[axis]))
-        yield from pilot.hoist(p.coil_outer + CLEARANCE, "lift")
-        yield from pilot.level("lift")
-
-    def carry(self) -> Iterator[Command]:
-        """Bring the coil over the target saddle."""
-        yield from self.pilot.damp("travel", tolerance=0.03)
-        yield from self.bring(self.goal, np.zeros(3), "travel", speed=math.inf)
-        yield from self.pilot.damp("travel", tolerance=0.03)
-
-    def set_down(self) -> Iterator[Command]:
-        """Lower the coil, set it down, and leave."""
-        pilot, p = self.pilot, self.p
-        weight = p.coil.mass * crane.GRAVITY
-        way = yield from pilot.look(self.goal, 0.5, "set_down")
-        yield from pilot.hoist(way[2] + HOVER, "set_down")
-        yield from self.bring(self.goal, np.zeros(3), "set_down", speed=0.2, tolerance=0.01)
-        yield from pilot.creep(-self.creep, lambda: self.payload() < 0.05 * weight, "set_down")
-        yield from pilot.creep(-self.creep * 1.5, lambda: self.coil()[2] > -0.01, "release", patience=15.0)
-        pilot.swing = c_hook.swing
-        yield from pilot.wait(0.6, "release")
-        back = np.array([0.0, -(p.coil_width / 2 + c_hook.ARM_REACH + STANDOFF)])
-        yield from pilot.travel(back, "retract", speed=0.3)
-        yield from pilot.wait(5.0, "retract")
-
-    def bring(
-        self, read: Callable[[], Array], goal: Array, phase: str, *, speed: float = math.inf, tolerance: float = 0.0
-    ) -> Iterator[Command]:
-        """Travel so that what is read, m, comes to its goal in the plan; with a tolerance, correct that until it does."""
-        off = (yield from self.pilot.look(read, 0.5, phase)) - goal
-        yield from self.pilot.travel(off[:2], phase, speed=speed)
-        for _ in range(4 if tolerance else 0):
-            yield from self.pilot.damp(phase, tolerance=tolerance)
-            off = (yield from self.pilot.look_long(read, phase)) - goal
-            if float(np.hypot(off[0], off[1])) < tolerance:
-                break
-            yield from self.pilot.travel(off[:2], phase, speed=speed)
-
-    def coil(self) -> Array:
-        """Return the measured way from the arm to the coil (3,), m."""
-        return self.s.sensor("Coil.ActualPosition") - self.s.sensor("Hook.ActualPosition")
-
-    def goal(self) -> Array:
-        """Return the measured way from the coil to the target (3,), m."""
-        return self.s.sensor("Target.Position") - self.s.sensor("Coil.ActualPosition")
-
-    def payload(self) -> float:
-        """Return the measured load beyond the empty hook's, N."""
-        return sum(float(self.s.sensor(f"Hoist.LoadCell{i}")[0]) for i in range(1, 5)) - self.tare
+def _handler(s: State, p: CraneCoilParams, mode: str, rng: np.random.Generator) -> CoilHandler:
+    """Return who does the work, with one bad habit where degraded."""
+    haste = rng.uniform(2.0, 4.0) if mode == "over_speed" else 1.0
+    speeds = (p.bridge_speed * haste, p.trolley_speed * haste, p.hoist_speed * haste)
+    pilot = Pilot(s, p.crane, 1.0 / CraneCoil.control_hz, speeds, c_hook.swing)
+    pilot.haste *= haste
+    pilot.shaped = mode != "unshaped"
+    if mode == "wrong_rope_length":  # an encoder that lost its zero, or another crane's table
+        pilot.rope_error = rng.uniform(0.3, 0.6) if rng.random() < 0.5 else rng.uniform(1.7, 3.0)
+    return CoilHandler(
+        pilot,
+        p.coil,
+        haste=haste**1.5,
+        off_centre=rng.uniform(0.15, 0.45) if mode == "off_centre_pick" else 0.0,
+        trims_load=mode not in ("unshaped", "wrong_rope_length"),
+    )
 
 
-def _entry(p: Params) -> float:
+def _entry(p: CraneCoilParams) -> float:
     """Return where the trolley stands before the arm goes in, m."""
     return p.start_y - p.coil_width / 2 - c_hook.ARM_REACH - STANDOFF
 
@@ -311,7 +251,7 @@ def _stack_gap(s: State) -> Array:
     return np.min(np.linalg.norm(gap, axis=-1), axis=-1)
 
 
-def _add_floor(spec: mujoco.MjSpec, p: Params) -> mujoco.MjsBody:
+def _add_floor(spec: mujoco.MjSpec, p: CraneCoilParams) -> mujoco.MjsBody:
     """Add the sloping floor with both saddles and the stacked coils, lights and a camera."""
     spec.worldbody.add_light(pos=[8, 8, 25], dir=[0.1, 0.1, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     spec.worldbody.add_camera(name="overview", pos=[13, -16, 12], xyaxes=[1, 0, 0, 0, 0.5, 0.87], fovy=55)
@@ -354,7 +294,7 @@ def _add_instruments(spec: mujoco.MjSpec) -> None:
         touch.intprm[:3] = [1 << int(found) | 1 << int(speed), 2, 1]  # of the contact of greatest force
 
 
-def _work_order(p: Params) -> dict[str, str]:
+def _work_order(p: CraneCoilParams) -> dict[str, str]:
     """Word the order; which of the wordings depends on the coil."""
     mass, outer, width, bore = p.coil.mass / 1e3, 1e3 * p.coil_outer, 1e3 * p.coil_width, 1e3 * p.coil_bore
     start, target = (p.start_x, p.start_y), (p.target_x, p.target_y)

@@ -292,6 +292,13 @@ def test_what_a_shard_never_contains_is_refused(copy, tmp_path, spoil, message):
     assert "\n" not in text
 
 
+def test_a_column_whose_name_is_no_text_is_refused(copy):
+    with h5py.File(copy, "r+") as file:
+        file[b"obs/\xff\xfe"] = np.arange(4)
+    with pytest.raises(DatasetError, match=r"^s\.h5"), open_untrusted(copy) as shard:
+        shard.digests()
+
+
 def test_zstd_is_an_allowed_filter(copy):
     hdf5plugin = pytest.importorskip("hdf5plugin")
     with h5py.File(copy, "r+") as file:

@@ -188,6 +188,12 @@ def test_the_header_must_name_the_task(tmp_path, kit):
         ShardWriter(tmp_path / "a.h5", other, kit.Push(), {})
 
 
+def test_names_that_would_make_groups_are_refused(tmp_path, kit, monkeypatch):
+    monkeypatch.setattr(kit.Push, "signals", lambda self, s: {"motor/peak": s.memory("peak")})
+    with pytest.raises(DatasetError, match=r"'motor/peak' cannot be a column's name, for its '/'; use '\.'"):
+        ShardWriter(tmp_path / "a.h5", kit.header(), kit.Push(), {})
+
+
 def test_a_closed_writer_takes_no_more(tmp_path, kit, episodes):
     with ShardWriter(tmp_path / "a.h5", kit.header(), kit.Push(), parameters.describe(kit.Params)) as shard:
         shard.close()

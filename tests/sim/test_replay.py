@@ -30,6 +30,15 @@ def test_an_episode_replays_from_each_of_its_keyframes(tiny, shoved):
         assert replays(tiny.Shove(), [recorded(longest)], keyframe=keyframe) == [""]
 
 
+def test_an_episode_replays_from_a_keyframe_in_the_middle_of_a_sliding_contact(tiny):
+    task = tiny.Shove()
+    episode = rollout(task, 0, policy=lambda seen: np.full(1, 0.08))
+    speed = np.diff(episode.observations["x"][:, 0])
+    assert np.all(speed[[200, 400]] > 1e-4)
+    for keyframe in (1, 2):
+        assert replays(task, [recorded(episode)], keyframe=keyframe) == [""]
+
+
 def test_an_episode_of_no_steps_or_without_that_keyframe_is_trivially_right(tiny, shoved):
     def expert(self, s, p, *, mode, rng):
         yield from ()

@@ -106,6 +106,26 @@ def test_success_must_hold_as_long_as_the_task_asks(tiny):
     assert not episode.success[-held - 1]
 
 
+def test_success_that_comes_and_goes_does_not_add_up(tiny):
+    def success(self, s):
+        return np.rint(s.time * 50).astype(int) % 5 > 0  # four steps on, one off
+
+    for hold, outcome in ((4, Outcome.SUCCESS), (5, Outcome.TIMEOUT)):
+        assert rollout(tiny.cart(success=success, success_hold_s=hold / 50), 0).outcome is outcome
+
+
+def test_an_episode_that_was_over_when_another_broke_keeps_its_end(tiny):
+    def expert(self, s, p, *, mode, rng):
+        for _ in range(100 if p.bad else 5):
+            yield Command(rng.normal(size=1), "go")
+
+    task, bad = tiny.cart(**raising("observe"), expert=expert), bad_seeds(tiny, 8)
+    for episode in rollouts(task, range(8)):
+        outcome, length = (Outcome.TASK_ERROR, 10) if episode.seed in bad else (Outcome.FAILURE, 5)
+        assert (episode.outcome, len(episode)) == (outcome, length)
+        assert_same(episode, rollout(task, episode.seed))
+
+
 def test_a_failed_episode_is_terminated_and_says_why(tiny):
     failed = next(e for e in rollouts(tiny.Shove(), range(12), degraded=1.0) if e.outcome is Outcome.FAILURE)
     assert failed.fail_code == 1
@@ -262,7 +282,7 @@ def test_physics_that_diverges_ends_as_unstable_quietly_and_alone(tiny, capfd, t
     for episode in rollouts(task, range(8)):
         if episode.seed in bad:
             assert episode.outcome is Outcome.UNSTABLE
-            assert " in control step " in episode.error
+            assert episode.error.endswith(f" in control step {len(episode)}")  # which is not kept
             assert "BAD" in episode.error or "not finite" in episode.error
         else:
             assert episode.outcome is Outcome.TIMEOUT

@@ -85,6 +85,24 @@ def test_a_step_is_mj_step_bit_for_bit(models):
             np.testing.assert_array_equal(world.state.joint("box").qvel[i], data.joint("box").qvel)
 
 
+def test_an_actuators_activation_is_read_and_written_in_place(tiny):
+    spec = tiny.cart_spec(tiny.CartParams())
+    for name in ("first", "second"):
+        servo = spec.add_actuator(name=name, target="rail", trntype=mujoco.mjtTrn.mjTRN_JOINT)
+        servo.set_to_intvelocity(kp=10.0)
+        servo.actrange = [-5.0, 5.0]
+    with World([compile_model(spec)] * 2, [0, 1]) as world:
+        world.reset()
+        world.state.actuator("second").act[...] = [[0.5], [1.5]]
+        world.state.actuator("second").ctrl[...] = 1.0
+        world.step(10, 0, np.arange(2))
+        # the activation integrates the command: 10 steps of 2 ms at 1 m/s
+        np.testing.assert_allclose(world.state.actuator("second").act, [[0.52], [1.52]], atol=1e-12)
+        np.testing.assert_array_equal(world.state.actuator("first").act, [[0.0], [0.0]])
+        assert world.state.actuator("motor").act.shape == (2, 0)
+        assert world.state.row(1).actuator("second").act.shape == (1,)
+
+
 def test_a_row_is_the_batch_without_its_first_axis(models):
     with open_world(models) as world:
         advance(world, 5)
@@ -110,6 +128,15 @@ def test_memory_is_part_of_the_state_and_written_in_place(models):
         world.state.memory("fastest")[...] = 0.0
         world.restore(saved)
         np.testing.assert_array_equal(world.state.memory("fastest"), [9.0, 2.0, 3.0])
+
+
+def test_restoring_a_state_restores_all_of_it(models):
+    with open_world(models) as world:
+        advance(world, 60)
+        saved = world.integration()
+        advance(world, 20)
+        world.restore(saved)
+        np.testing.assert_array_equal(world.integration(), saved)
 
 
 def test_peak_is_the_greatest_value_of_all_physics_steps_of_a_control_step(models):
