@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scenes.catalog import load_task
 
 from generators.plan import Plan
 from generators.reader import open_trusted, read_statistics, read_table
@@ -21,6 +20,7 @@ from generators.schema import FORMAT, FORMAT_VERSION
 from generators.stats import merge, to_json
 from generators.worker import ShardReport
 from generators.writer import write_whole
+from scenes.catalog import load_task
 
 
 def write_manifest(out: Path, plan: Plan, reports: Sequence[ShardReport], *, complete: bool) -> None:

@@ -1,4 +1,4 @@
-"""Format version 1: the names, types and meaning of everything in a shard, and what a shard's file may contain.
+"""Format version 1: the names, types and meaning of everything in a shard.
 
 Names here never change meaning; a change of meaning raises the version and keeps a reader for the old one.
 An episode of T > 0 steps has T rows in /steps, T + 1 in /obs; one of length 0 has rows in /episodes only.
@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,12 +27,6 @@ SHARDS = "shards"  # the folder of a dataset that holds them
 MANIFEST = "dataset.json"
 CHECKSUMS = "SHA256SUMS"
 DERIVED = "stats/"  # computed from the rest, hence outside the content hash
-
-FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32015: "zstd"}  # HDF5's registered filter ids
-MAX_COLUMN_BYTES = 4 << 30
-MAX_CHUNK_BYTES = 64 << 20
-MAX_RATIO = 1100  # deflate cannot shrink by more than 1032
-MAX_OBJECTS = 100_000
 
 
 class DatasetError(GenbaError, ValueError):
@@ -263,68 +256,3 @@ def content_digest(digests: Mapping[str, str]) -> str:
     """Hash the columns' hashes in the order of their paths, but for what is derived."""
     lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items()) if not path.startswith(DERIVED)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES) -> None:
-    """Walk a file without reading any column and refuse what a shard never contains.
-
-    Raises:
-        DatasetError: links, storage, filters, types or sizes that a shard does not have.
-    """
-    pending: list[tuple[str, Any]] = [("", file.id)]
-    seen: set[int] = {h5py.h5o.get_info(file.id).addr}
-    while pending:
-        path, group = pending.pop()
-        _check_attributes(path, group)
-        for name in list(group):
-            child = f"{path}/{name.decode('utf-8', 'replace')}"
-            if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
-                raise DatasetError(f"{child} is a link to elsewhere, which a shard never contains")
-            info = h5py.h5o.get_info(group, name)
-            if info.addr in seen:
-                raise DatasetError(f"{child} is linked twice, which a shard never contains")
-            seen.add(info.addr)
-            if len(seen) > MAX_OBJECTS:
-                raise DatasetError(f"more than {MAX_OBJECTS} objects, which a shard never contains")
-            if info.type == h5py.h5o.TYPE_GROUP:
-                pending.append((child, h5py.h5g.open(group, name)))
-            elif info.type == h5py.h5o.TYPE_DATASET:
-                dataset = h5py.h5d.open(group, name)
-                _check_attributes(child, dataset)
-                _check_dataset(child, dataset, max_column_bytes)
-            else:
-                raise DatasetError(f"{child} is a named type, which a shard never contains")
-
-
-def _check_attributes(path: str, node: Any) -> None:  # noqa: ANN401 - h5py's low-level objects have no types
-    for i in range(h5py.h5a.get_num_attrs(node)):
-        attribute = h5py.h5a.open(node, index=i)
-        name = f"{path or '/'} attribute {attribute.name.decode('utf-8', 'replace')!r}"
-        kind = attribute.get_type()
-        if not _known(kind):
-            raise DatasetError(f"{name} has a type that a shard never contains")
-        if math.prod(attribute.shape) * kind.get_size() > MAX_CHUNK_BYTES:
-            raise DatasetError(f"{name} declares more than {MAX_CHUNK_BYTES} bytes")
-
-
-def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: ANN401
-    kind, plist = dataset.get_type(), dataset.get_create_plist()
-    if plist.get_external_count():
-        raise DatasetError(f"{path} keeps its rows in another file, which a shard never does")
-    if plist.get_layout() == h5py.h5d.VIRTUAL:
-        raise DatasetError(f"{path} is a virtual dataset, which a shard never contains")
-    for i in range(plist.get_nfilters()):
-        if (code := plist.get_filter(i)[0]) not in FILTERS:
-            raise DatasetError(f"{path} uses filter {code}; known: {', '.join(FILTERS.values())}")
-    if not _known(kind):
-        raise DatasetError(f"{path} has a type that a shard never contains")
-    if plist.get_layout() == h5py.h5d.CHUNKED and math.prod(plist.get_chunk()) * kind.get_size() > MAX_CHUNK_BYTES:
-        raise DatasetError(f"{path} declares chunks of more than {MAX_CHUNK_BYTES} bytes")
-    declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.get_storage_size()
-    if declared > max_bytes or declared > max(MAX_CHUNK_BYTES, MAX_RATIO * stored):
-        raise DatasetError(f"{path} declares {declared} bytes but stores {stored}; at most {max_bytes} are read")
-
-
-def _known(kind: Any) -> bool:  # noqa: ANN401
-    # text of variable length, in attributes, is in the file's own heap
-    return kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING)

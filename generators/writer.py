@@ -23,9 +23,9 @@ from generators.schema import Column, DatasetError, Header, column_digest, colum
 from sim.episode import Episode
 from sim.errors import nearest
 from sim.layout import layout
+from sim.model import CONTROL, INTEGRATION
 from sim.parameters import Parameter
 from sim.task import Task
-from sim.world import CONTROL, INTEGRATION
 
 Array = NDArray[Any]
 

@@ -60,6 +60,7 @@ class Engine:
         limited = np.array([[bool(m.actuator(a).ctrllimited[0]) for a in self.actuators] for m in models])
         self.low = np.where(limited, limits[..., 0], -np.inf)
         self.high = np.where(limited, limits[..., 1], np.inf)
+        self.success: Array = np.zeros(len(models), bool)  # as the task judged the last control step
         self._hold = max(1, round(task.success_hold_s * task.control_hz))
 
     def reset(self) -> list[Samples]:
@@ -97,8 +98,9 @@ class Engine:
         self.command(actions, ids)
         samples = self.world.step(self.nstep, t * self.nstep, ids)
         self.task.logic(self.state)
+        self.success = self.task.success(self.state)
         held = self.world.held
-        held[ids] = np.where(self.task.success(self.state)[ids], held[ids] + 1, 0.0)
+        held[ids] = np.where(self.success[ids], held[ids] + 1, 0.0)
         return samples
 
     def succeeded(self) -> NDArray[np.bool_]:

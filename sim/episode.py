@@ -66,7 +66,7 @@ class Episode:
         phases: (T,) int16 index of the task's phases; -1 where a policy acted.
         t_ns: (T,) int64, when each action was applied.
         streams: channel or signal -> its samples.
-        control: (T + 1, size) float64, the state of `sim.world.CONTROL` at each control step.
+        control: (T + 1, size) float64, the state of `sim.model.CONTROL` at each control step.
         keyframe_steps: (K,) control steps of the keyframes, the first 0.
         keyframes: (K, size) float64 integration states: where exact replay may start.
     """

@@ -10,8 +10,8 @@ from sim import parameters
 from sim.channels import Channel
 from sim.engine import Engine
 from sim.errors import TaskError, describe_error
+from sim.model import CONTROL, INTEGRATION, compile_model
 from sim.task import Feature, Task
-from sim.world import CONTROL, INTEGRATION, compile_model
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Layout:
         observations: name -> dimension and meaning.
         signals: control-rate telemetry, name -> dimension and meaning.
         channels: physics-rate telemetry, name -> dimension and instrument.
-        control_size: numbers in a row of /state/control (`sim.world.CONTROL`).
-        integration_size: numbers in a keyframe (`sim.world.INTEGRATION`).
+        control_size: numbers in a row of /state/control (`sim.model.CONTROL`).
+        integration_size: numbers in a keyframe (`sim.model.INTEGRATION`).
     """
 
     task: str

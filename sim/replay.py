@@ -11,8 +11,8 @@ from sim import parameters
 from sim.distributions import Value
 from sim.engine import Engine
 from sim.episode import Episode
+from sim.model import compile_model, control_columns, model_sha256
 from sim.task import Task
-from sim.world import compile_model, control_columns, model_sha256
 
 Array = NDArray[Any]
 

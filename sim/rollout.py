@@ -16,15 +16,15 @@ from sim import parameters
 from sim.engine import Engine, horizon_steps, substeps
 from sim.episode import Episode, Outcome, Recorder
 from sim.errors import ActionError, describe_error, unknown
+from sim.model import compile_model, control_columns, model_sha256
 from sim.parameters import Overrides
 from sim.seeds import stream
 from sim.task import Command, Task
-from sim.world import compile_model, control_columns, model_sha256
 
 Array = NDArray[Any]
 Policy = Callable[[Mapping[str, Array]], Array]
 
-LANES = 16  # episodes that advance in step; more gain nothing and take memory
+LANES = 32  # episodes that advance in step; more gain little and take memory
 
 
 def rollout(
@@ -83,7 +83,8 @@ class _Lane:
 
     def __init__(self, task: Task, seed: int, overrides: Overrides | None, degraded: float) -> None:
         self.task, self.seed = task, seed
-        self.p = parameters.sample(task.Params, seed, overrides)
+        self.p: Any = None
+        self.overrides = overrides
         self.mode = expert_mode(task, seed, degraded)
         self.model: mujoco.MjModel | None = None
         self.expert: Iterator[Command] = iter(())
@@ -97,6 +98,7 @@ class _Lane:
     def build(self) -> bool:
         """Build and compile the scene; return whether that went well."""
         try:
+            self.p = parameters.sample(self.task.Params, self.seed, self.overrides)
             spec = self.task.build(self.p)
             self.model = compile_model(spec, self.task.memory)
             substeps(self.task, self.model)
@@ -135,7 +137,7 @@ class _Lane:
             task=self.task.name,
             version=self.task.version,
             seed=self.seed,
-            parameters=parameters.flatten(self.p),
+            parameters={} if self.p is None else parameters.flatten(self.p),
             expert_mode=self.mode,
             outcome=outcome,
             fail_code=self.fail_code,
@@ -258,7 +260,7 @@ class _Run:
     def _judge(self, t: int, ids: NDArray[np.intp], actions: NDArray[np.float32]) -> None:
         state = self.engine.state
         success, failure, rewards = (
-            self.task.success(state),
+            self.engine.success,
             self.task.failure(state),
             self.task.reward(state),
         )

@@ -8,7 +8,6 @@ What the engine itself must remember is in `userdata`, hence in the state that i
 which success has held, the task's memory slots, and the latest reading of every telemetry channel.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -17,75 +16,16 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
 
-from sim.channels import Instruments, Samples, channel_width
+from sim.channels import Instruments, Samples
 from sim.errors import unknown
+from sim.model import HELD, initial_state
 
 Array = NDArray[Any]
 
-INTEGRATION = int(mujoco.mjtState.mjSTATE_INTEGRATION)
-# What rendering and analysis need: everything that moves, the goals on mocap bodies, and what was remembered. The delay
-# lines of sensors and actuators (history) are only in the integration states that exact replay starts from: they would
-# be four fifths of the bytes.
-CONTROL = int(
-    mujoco.mjtState.mjSTATE_FULLPHYSICS
-    | mujoco.mjtState.mjSTATE_MOCAP_POS
-    | mujoco.mjtState.mjSTATE_MOCAP_QUAT
-    | mujoco.mjtState.mjSTATE_USERDATA
-) & ~int(mujoco.mjtState.mjSTATE_HISTORY)
 _VEL = int(mujoco.mjtStage.mjSTAGE_VEL)
 _ACC = int(mujoco.mjtStage.mjSTAGE_ACC)
 _NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _WARNINGS = tuple(name.removeprefix("mjWARN_") for name in mujoco.mjtWarning.__members__ if "WARN_" in name)
-_HELD = 1  # userdata: one slot for the success timer, then memory, then readings
-
-
-def compile_model(spec: mujoco.MjSpec, memory: Sequence[str] = ()) -> mujoco.MjModel:
-    """Compile a spec with room for what the engine and the task remember.
-
-    Args:
-        spec: the scene; its nuserdata is set here.
-        memory: the task's slots.
-    """
-    spec.nuserdata = _HELD + len(memory) + channel_width(spec)
-    model = spec.compile()
-    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-    return model
-
-
-def model_sha256(model: mujoco.MjModel) -> str:
-    """Hash the compiled model, to prove that a rebuilt one is the same."""
-    buffer = np.empty(mujoco.mj_sizeModel(model), np.uint8)
-    mujoco.mj_saveModel(model, None, buffer)
-    return hashlib.sha256(buffer.tobytes()).hexdigest()
-
-
-def control_columns(model: mujoco.MjModel) -> NDArray[np.intp]:
-    """Return where the numbers of a `CONTROL` state are in an integration state."""
-    index = np.arange(mujoco.mj_stateSize(model, INTEGRATION), dtype=float)
-    columns = np.empty(mujoco.mj_stateSize(model, CONTROL))
-    mujoco.mj_extractState(model, index, INTEGRATION, columns, CONTROL)
-    return columns.astype(np.intp)
-
-
-def initial_state(model: mujoco.MjModel) -> NDArray[np.float64]:
-    """Return the integration state at keyframe 0 (or the defaults), histories filled with what holds at time 0."""
-    data = mujoco.MjData(model)
-    if model.nkey:
-        mujoco.mj_resetDataKeyframe(model, data, 0)
-    delay = model.sensor_delay.copy()
-    model.sensor_delay[:] = 0.0  # a delayed sensor would read its empty history
-    mujoco.mj_forward(model, data)
-    model.sensor_delay[:] = delay
-    for i in range(model.nsensor):
-        if n := int(model.sensor_history[i, 0]):
-            now = data.sensordata[model.sensor_adr[i] :][: model.sensor_dim[i]]
-            mujoco.mj_initSensorHistory(model, data, i, None, np.tile(now, (n, 1)), -float(model.sensor_interval[i, 0]))
-    for i in range(model.nu):
-        if n := int(model.actuator_history[i, 0]):
-            mujoco.mj_initCtrlHistory(model, data, i, None, np.full((n, 1), data.ctrl[i]))
-    state = np.empty(mujoco.mj_stateSize(model, INTEGRATION))
-    mujoco.mj_getState(model, data, state, INTEGRATION)
-    return state
 
 
 def _silence() -> None:
@@ -99,13 +39,18 @@ def _silence() -> None:
 class _Named:
     """One object's attributes, as MjData's named access with leading axes; fields of the model are read once."""
 
-    __slots__ = ("_kind", "_name", "_state")
+    __slots__ = ("_found", "_key", "_row", "_world")
 
-    def __init__(self, state: "State", kind: str, name: str) -> None:
-        self._state, self._kind, self._name = state, kind, name
+    def __init__(self, world: "World", row: int | None, kind: str, name: str) -> None:
+        self._world, self._row, self._key = world, row, (kind, name)
+        self._found: dict[str, Array] = {}
 
     def __getattr__(self, attribute: str) -> Array:
-        return self._state.read(self._kind, self._name, attribute)
+        value = self._found.get(attribute)
+        if value is None:
+            whole = self._world.field(*self._key, attribute)
+            value = self._found[attribute] = whole if self._row is None else whole[self._row]
+        return value
 
 
 class State:
@@ -118,39 +63,35 @@ class State:
 
     def __init__(self, world: "World", row: int | None = None) -> None:
         self._world, self._row = world, row
+        self._objects: dict[tuple[str, str], _Named] = {}
 
     def row(self, index: int) -> "State":
         """Return one simulation's state, without the leading axis."""
         return State(self._world, index)
 
-    def read(self, kind: str, name: str, attribute: str) -> Array:
-        """Return an attribute of a named object; `s.body("coil").xpos` calls this."""
-        value = self._world.field(kind, name, attribute)
-        return value if self._row is None else value[self._row]
-
-    def body(self, name: str) -> Any:  # noqa: ANN401 - any attribute of MjData's and MjModel's bodies
+    def body(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
         """Return a body's attributes: xpos, xquat, xmat, cvel, mass ..."""
-        return _Named(self, "body", name)
+        return self._named("body", name)
 
-    def site(self, name: str) -> Any:  # noqa: ANN401
+    def site(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
         """Return a site's attributes: xpos, xmat ..."""
-        return _Named(self, "site", name)
+        return self._named("site", name)
 
-    def joint(self, name: str) -> Any:  # noqa: ANN401
+    def joint(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
         """Return a joint's attributes: qpos, qvel, qacc ..."""
-        return _Named(self, "joint", name)
+        return self._named("joint", name)
 
-    def geom(self, name: str) -> Any:  # noqa: ANN401
+    def geom(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
         """Return a geom's attributes: xpos, xmat ..."""
-        return _Named(self, "geom", name)
+        return self._named("geom", name)
 
-    def actuator(self, name: str) -> Any:  # noqa: ANN401
+    def actuator(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
         """Return an actuator's attributes: ctrl and act (writable), force, length ..."""
-        return _Named(self, "actuator", name)
+        return self._named("actuator", name)
 
-    def tendon(self, name: str) -> Any:  # noqa: ANN401
+    def tendon(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
         """Return a tendon's attributes: length, velocity ..."""
-        return _Named(self, "tendon", name)
+        return self._named("tendon", name)
 
     @property
     def time(self) -> Array:
@@ -177,6 +118,12 @@ class State:
         """Return a constant of the scene (..., k), put there by `spec.add_numeric`."""
         return self._cut(self._world.numeric(name))
 
+    def _named(self, kind: str, name: str) -> _Named:
+        found = self._objects.get((kind, name))
+        if found is None:
+            found = self._objects[kind, name] = _Named(self._world, self._row, kind, name)
+        return found
+
     def _cut(self, value: Array) -> Array:
         return value if self._row is None else value[self._row, ...]
 
@@ -185,7 +132,7 @@ class World:
     """n simulations, each on its own model; all models share one layout.
 
     Args:
-        models: one per simulation, from `compile_model`.
+        models: one per simulation, from `sim.model.compile_model`.
         seeds: each simulation's episode seed, for its instruments' noise.
         memory: the task's slots.
         nthread: threads that share the simulations.
@@ -208,10 +155,10 @@ class World:
         self._fields: dict[tuple[str, str, str], Array] = {}
         self._columns: dict[tuple[str, str], slice] = {}
         self._numerics: dict[str, Array] = {}
-        self._memory = {name: _HELD + i for i, name in enumerate(memory)}
+        self._memory = {name: HELD + i for i, name in enumerate(memory)}
         userdata = self.batch.bind("userdata")
         self.held = userdata[:, 0]
-        self.measured = userdata[:, _HELD + len(memory) :]
+        self.measured = userdata[:, HELD + len(memory) :]
         self.ctrl = self.batch.bind("ctrl")
         self._userdata = userdata
         self._sensordata = self.batch.bind("sensordata")

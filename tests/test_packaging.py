@@ -32,7 +32,7 @@ HEAVY = {
 def wheel(tmp_path_factory, pytestconfig):
     """The files in a wheel built from a copy of the sources, so that no build folder is left behind."""
     if int(importlib.metadata.version("setuptools").partition(".")[0]) < 77:
-        pytest.skip("building needs setuptools 77 or later: pip install '.[dev]'")
+        pytest.fail("building needs setuptools 77 or later: pip install '.[dev]'")
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     root = pytestconfig.rootpath
     for name in PACKAGES:

@@ -27,7 +27,7 @@ from mujoco.studio.web import web_server
 
 from generators.commands.env import listening
 from generators.commands.view import Recording, ViewError
-from sim.world import CONTROL
+from sim.model import CONTROL
 
 REST_S = 1.0  # how long the last frame stays before the episode begins anew
 FRAME_S = 0.008  # pace of the loop: 125 times a second

@@ -27,7 +27,7 @@ class Options:
 
     Examples:
       genba generate steel/crane_coil --episodes 40 --out datasets/crane
-      genba generate crane.yaml --workers 2 --set friction.low=0.2 --set coil.width=1.25
+      genba generate crane.yaml --workers 2 --set friction.low=0.2 --set coil_width=1.25
       genba generate my_scene:MyTask --episodes 20 --executor inline --out datasets/mine
     """
 

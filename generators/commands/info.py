@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from generators.commands._options import parse
-from generators.reader import read_manifest
+from generators.dataset import read_manifest
 
 
 @dataclasses.dataclass(frozen=True)

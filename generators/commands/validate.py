@@ -93,10 +93,10 @@ class _Bar:
         self._bar = None
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import Progress
+            from rich.progress import Progress, TaskID
 
             self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._stages: dict[str, int] = {}
+            self._stages: dict[str, TaskID] = {}
 
     def __enter__(self) -> "_Bar":
         if self._bar:

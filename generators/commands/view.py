@@ -16,9 +16,9 @@ from scenes.catalog import load_task, task_names
 from sim import parameters
 from sim.episode import Episode, Outcome
 from sim.errors import GenbaError, UnknownNameError
+from sim.model import compile_model, model_sha256
 from sim.rollout import rollout
 from sim.task import Task
-from sim.world import compile_model, model_sha256
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(8080, 8180)
@@ -59,7 +59,7 @@ class Recording:
     Attributes:
         title: one line: what it is and how it ends.
         model: the scene.
-        states: (n, size) states of `sim.world.CONTROL`, which begin with the time in s.
+        states: (n, size) states of `sim.model.CONTROL`, which begin with the time in s.
     """
 
     title: str
@@ -145,8 +145,8 @@ def directions(port: int) -> list[str]:
 
 
 def _recorded(folder: Path, index: int) -> tuple[Task, Episode]:
+    from generators.dataset import Dataset
     from generators.plan import read_plan
-    from generators.reader import Dataset
 
     plan = read_plan(folder / "plan.json")
     home = Path(plan.folder)

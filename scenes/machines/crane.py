@@ -165,7 +165,7 @@ def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -
     for i, (x, y) in enumerate(FALLS, 1):
         for body, at, where in ((hoist, "drum", (x, y, 0)), (trolley, "sheave", (x, y, 0)), (block, "fall", (x, y, 0))):
             body.add_site(name=f"{at}{i}", pos=where, size=[0.03, 0.03, 0.03])
-        rope = spec.add_tendon(name=f"fall{i}", width=0.02, rgba=_ROPE)
+        rope = spec.add_tendon(name=f"fall{i}", width=0.028, rgba=_ROPE)
         for at in ("drum", "sheave", "fall"):
             rope.wrap_site(f"{at}{i}")
         fall = spec.add_actuator(name=f"fall{i}", target=f"fall{i}", trntype=mujoco.mjtTrn.mjTRN_TENDON)

@@ -13,7 +13,7 @@ Failures: dropped; hook_tilt, over 5 degrees for 2 s under load; strike, over 0.
 hard_landing, over 0.1 m/s; over_sway, 0.25 m within 1.5 m of the stacked coils; misplaced, at rest out of tolerance.
 
 Expert: shaped travel (ZVD, ZV when short) for both modes of the double pendulum at the measured rope length, trim by
-camera, an encoder-held hoist. SUCCESS
+camera, an encoder-held hoist. 100 of 100 on seeds 0 to 99 and 100 of 100 on others, in 200 s (150 to 290 s).
 Degraded: wrong_rope_length in the shaper, unshaped, over_speed, off_centre_pick.
 
 Anchors: periods of pendulum and double pendulum, quadrifilar yaw, rope bounce, load of a fall, residual sway after ZV
@@ -34,6 +34,7 @@ from scenes.machines import c_hook, crane, crane_telemetry
 from scenes.machines.coil_handler import CLEARANCE, PHASES, STANDOFF, CoilHandler
 from scenes.machines.crane import CraneParams
 from scenes.machines.crane_pilot import Pilot
+from scenes.machines.hall import add_hall
 from sim.channels import Channel, add_channel
 from sim.distributions import Choice, Uniform
 from sim.math import rotate, tilt
@@ -91,7 +92,7 @@ class CraneCoil(Task):
     name = "steel/crane_coil"
     version = 1
     control_hz = 20.0
-    horizon_s = 300.0
+    horizon_s = 330.0
     success_hold_s = 1.0
     phases = PHASES
     Params = CraneCoilParams
@@ -117,10 +118,10 @@ class CraneCoil(Task):
         spec = new_spec("crane_coil", timestep=0.005)
         spec.default.geom.friction = [p.friction, 0.005, 0.0001]
         floor = _add_floor(spec, p)
-        turn = p.eccentricity_at
-        com = p.eccentricity * np.array([math.cos(turn), 0.0, math.sin(turn)])
+        com = p.eccentricity * np.array([math.cos(p.eccentricity_at), 0.0, math.sin(p.eccentricity_at)])
         height = 2 * p.coil.seat_height + CLEARANCE + crane.PIN_DROP + c_hook.ARM_DROP  # the arm clears the coils
-        pose = crane.Pose(p.start_x + p.park_x, _entry(p) + p.park_y, height, (p.sway_x, p.sway_y))
+        entry = p.start_y - p.coil_width / 2 - c_hook.ARM_REACH - STANDOFF
+        pose = crane.Pose(p.start_x + p.park_x, entry + p.park_y, height, (p.sway_x, p.sway_y))
         home = crane.add_crane(spec, p.crane, pose, load=c_hook.TARE)
         crane_telemetry.add_telemetry(spec, p.crane)
         c_hook.add_c_hook(spec)
@@ -177,7 +178,7 @@ class CraneCoil(Task):
         knock = s.peak("hook_coil")[..., 1] * (share < 0.2)  # a loaded arm that settles in the bore strikes nothing
         hits = [knock, *(s.peak(name)[..., 1] for name in ("hook_floor", "coil_stack_a", "coil_stack_b"))]
         happened = [
-            (s.peak("coil_floor")[..., 0] > 0) | (lifted & (share < 0.2) & (above > 0.15)),
+            (s.peak("coil_floor")[..., 0] > 0) | (lifted & (s.peak("hook_coil")[..., 0] == 0) & (above > 0.15)),
             s.memory("tilted") > 2.0,
             np.any([hit > STRIKE for hit in hits], axis=0),
             (s.peak("coil_target")[..., 0] > 0) & (s.peak("coil_fall")[..., 2] > LANDING),
@@ -224,11 +225,6 @@ def _handler(s: State, p: CraneCoilParams, mode: str, rng: np.random.Generator) 
     )
 
 
-def _entry(p: CraneCoilParams) -> float:
-    """Return where the trolley stands before the arm goes in, m."""
-    return p.start_y - p.coil_width / 2 - c_hook.ARM_REACH - STANDOFF
-
-
 def _load_share(s: State) -> Array:
     """Return the load on the hook over the coil's weight (...)."""
     return c_hook.payload(s) / s.numeric("coil_weight")[..., 0]
@@ -252,19 +248,8 @@ def _stack_gap(s: State) -> Array:
 
 
 def _add_floor(spec: mujoco.MjSpec, p: CraneCoilParams) -> mujoco.MjsBody:
-    """Add the sloping floor with both saddles and the stacked coils, lights and a camera."""
-    spec.worldbody.add_light(pos=[8, 8, 25], dir=[0.1, 0.1, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-    spec.worldbody.add_camera(name="overview", pos=[13, -16, 12], xyaxes=[1, 0, 0, 0, 0.5, 0.87], fovy=55)
-    floor = spec.worldbody.add_body(name="floor", quat=[1.0, -p.slope_y / 2, p.slope_x / 2, 0.0])
-    floor.add_geom(
-        name="floor",
-        type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=[25, 25, 1.0],
-        pos=[13, 12, 0],
-        contype=stock.GROUND,
-        conaffinity=0,
-        rgba=[0.55, 0.55, 0.53, 1],
-    )
+    """Add the hall, with both saddles and the stacked coils on its floor."""
+    floor = add_hall(spec, slope=(p.slope_x, p.slope_y))
     stock.add_saddle(floor, p.coil, name="start", pos=np.array([p.start_x, p.start_y, 0.0]))
     stock.add_saddle(floor, p.coil, name="target", pos=np.array([p.target_x, p.target_y, 0.0]))
     for name, side in (("stack_a", -1), ("stack_b", 1)):
@@ -297,18 +282,17 @@ def _add_instruments(spec: mujoco.MjSpec) -> None:
 def _work_order(p: CraneCoilParams) -> dict[str, str]:
     """Word the order; which of the wordings depends on the coil."""
     mass, outer, width, bore = p.coil.mass / 1e3, 1e3 * p.coil_outer, 1e3 * p.coil_width, 1e3 * p.coil_bore
-    start, target = (p.start_x, p.start_y), (p.target_x, p.target_y)
-    where = f"x {start[0]:.1f} m, y {start[1]:.1f} m", f"x {target[0]:.1f} m, y {target[1]:.1f} m"
+    where = [f"x {x:.1f} m, y {y:.1f} m" for x, y in ((p.start_x, p.start_y), (p.target_x, p.target_y))]
     size = f"{outer:.0f} x {width:.0f} mm, bore {bore:.0f} mm"
     english = (
         f"Move the {mass:.1f} t coil ({size}) from the saddle at {where[0]} to the saddle at {where[1]}.",
-        f"Pick up the coil at {where[0]}: {size}, {mass:.1f} t. Set it down at {where[1]}, between the stacked coils.",
+        f"Pick up the coil at {where[0]}: {size}, {mass:.1f} t. Set it down at {where[1]}, between two others.",
         f"Crane job: one coil of {mass:.1f} t, {size}. From {where[0]} to {where[1]}.",
     )
     size = f"外径{outer:.0f}mm、幅{width:.0f}mm、内径{bore:.0f}mm"
     japanese = (
         f"{where[0]}のサドルにある{mass:.1f}tのコイル({size})を、{where[1]}のサドルへ運んでください。",
-        f"{where[0]}のコイル({size}、{mass:.1f}t)を吊り上げ、{where[1]}の置き場に降ろしてください。両隣は段積みコイルです。",
+        f"{where[0]}のコイル({size}、{mass:.1f}t)を吊り上げ、{where[1]}の置き場に降ろしてください。両隣にもコイルがあります。",
         f"天井クレーン作業。コイル1本、{mass:.1f}t、{size}。{where[0]}から{where[1]}へ移動。",
     )
     pick = int(1e3 * p.coil_outer) % len(english)

@@ -20,8 +20,8 @@ from generators.commands import env, view
 from generators.commands.describe import describe
 from scenes.catalog import load_task, task_names
 from sim.errors import GenbaError, TaskError
+from sim.model import CONTROL
 from sim.rollout import rollout, rollouts
-from sim.world import CONTROL
 
 EXAMPLE = "new_scene:MyTask"
 

@@ -15,13 +15,12 @@ import h5py
 import numpy as np
 import pytest
 
+from generators.dataset import Dataset, read_manifest
 from generators.reader import (
-    Dataset,
     content_sha256,
     file_sha256,
     open_trusted,
     open_untrusted,
-    read_manifest,
     read_statistics,
     read_table,
 )

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from generators import sandbox
 from generators import validate as module
 from generators.schema import DatasetError
 from generators.validate import Finding, validate
@@ -60,8 +61,8 @@ def test_a_whole_dataset_has_no_findings_at_any_depth(dataset, kit):
 
 
 def test_hashes_alone_open_no_shard(dataset, monkeypatch):
-    monkeypatch.setattr(module.subprocess, "Popen", None)
-    monkeypatch.setattr(module, "open_untrusted", None)
+    monkeypatch.setattr(sandbox.subprocess, "Popen", None)
+    monkeypatch.setattr(h5py, "File", None)
     report = validate(dataset)
     assert report.ok
     assert report.shards_read == 0
@@ -324,9 +325,9 @@ def test_replay_without_a_way_to_find_tasks_is_a_mistake(dataset):
 
 
 def test_a_child_that_hangs_is_ended_and_its_shard_named(copy, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 1)
-    hang = "import generators.validate as v, time; v.check_shard = lambda p, s: time.sleep(99); v.serve()"
-    monkeypatch.setattr(module, "_SERVE", hang)
+    monkeypatch.setattr(sandbox, "SECONDS", 1)
+    hang = "import generators.sandbox as v, time; v.check_shard = lambda p, s: time.sleep(99); v.serve()"
+    monkeypatch.setattr(sandbox, "_SERVE", hang)
     start = time.monotonic()
     assert messages(validate(copy, deep=True)) == [f"{n}: file structure: reading it takes too long" for n in SHARDS]
     assert time.monotonic() - start < 60
@@ -334,11 +335,11 @@ def test_a_child_that_hangs_is_ended_and_its_shard_named(copy, monkeypatch):
 
 def test_a_child_that_crashes_is_replaced_for_the_next_shard(copy, monkeypatch):
     crash = (
-        "import generators.validate as v, os, signal; real = v.check_shard\n"
+        "import generators.sandbox as v, os, signal; real = v.check_shard\n"
         "v.check_shard = lambda p, s: os.kill(os.getpid(), signal.SIGSEGV) if '00000' in p.name else real(p, s)\n"
         "v.serve()"
     )
-    monkeypatch.setattr(module, "_SERVE", crash)
+    monkeypatch.setattr(sandbox, "_SERVE", crash)
     report = validate(copy, deep=True)
     assert messages(report) == ["shard-00000.h5: file structure: reading it ended the process with SIGSEGV"]
 
@@ -349,7 +350,7 @@ def test_a_column_that_does_not_fit_into_memory_is_a_finding(copy, kit, monkeypa
         file.create_dataset("obs/huge", (size,), "u1", chunks=(1 << 20,), compression="gzip")
         file["obs/huge"].id.write_direct_chunk((0,), bytes(4 << 20))
     reseal(copy, kit)
-    monkeypatch.setattr(module, "MEMORY_BYTES", 2 << 30)
+    monkeypatch.setattr(sandbox, "MEMORY_BYTES", 2 << 30)
     found = messages(validate(copy, deep=True))
     assert len(found) == 1
     assert "obs/huge" in found[0]

@@ -8,8 +8,8 @@ import pytest
 
 from sim import parameters
 from sim.channels import Channel, channel_width, channels
+from sim.model import compile_model
 from sim.rollout import rollout, rollouts
-from sim.world import compile_model
 
 
 def reference(tiny, episode, chans):

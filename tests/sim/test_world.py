@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from sim.errors import UnknownNameError
+from sim.model import CONTROL, INTEGRATION, compile_model, control_columns, initial_state, model_sha256
 from sim.rollout import rollout
-from sim.world import CONTROL, INTEGRATION, World, compile_model, control_columns, initial_state, model_sha256
+from sim.world import World
 
 FIELDS = (
     ("body", "box", "xpos"),

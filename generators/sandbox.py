@@ -1,0 +1,78 @@
+"""Reads shards that nobody has vouched for in child processes, with limits on memory and time.
+
+Whatever such a file does to HDF5 ends a child, never its parent, and is a finding.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from generators.invariants import check_shard
+from generators.reader import find_damage
+
+MEMORY_BYTES = 8 << 30  # address space of a child
+SECONDS = 60  # for a child to read a shard, plus one for every SLOWEST bytes
+SLOWEST = 10 << 20
+STRUCTURE = "file structure"
+_SERVE = "from generators.sandbox import serve; serve()"
+
+
+def run_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Do jobs in child processes, one after the other; a child that ends early has found its job's shard to be bad."""
+    left = list(jobs)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p or "." for p in sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    while left:
+        with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as errors:
+            limits = {"memory": MEMORY_BYTES, "seconds": SECONDS}
+            task.write(json.dumps({"folder": str(folder), "jobs": left} | limits).encode())
+            task.seek(0)
+            command = [sys.executable, "-c", _SERVE]
+            with subprocess.Popen(command, stdin=task, stdout=subprocess.PIPE, stderr=errors, env=environment) as child:
+                assert child.stdout is not None
+                for line in child.stdout:
+                    with contextlib.suppress(ValueError):
+                        result = json.loads(line)
+                        yield left.pop(0), result
+            if left:
+                errors.seek(0)
+                why = _ending(child.returncode, errors.read().decode(errors="replace"))
+                yield left.pop(0), {"findings": [("", f"{STRUCTURE}: reading it {why}")]}
+
+
+def _ending(code: int, errors: str) -> str:
+    if code == -signal.SIGALRM:
+        return "takes too long"
+    if code < 0:
+        return f"ended the process with {signal.Signals(-code).name}"
+    return f"ended the process: {(errors.strip().splitlines() or ['exit code ' + str(code)])[-1]}"
+
+
+def serve() -> None:
+    """Be a child: read jobs from standard input, write one line of JSON for each."""
+    import resource
+
+    asked = json.load(sys.stdin)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], hard))
+    for job in asked["jobs"]:
+        path = Path(asked["folder"]) / job["name"]
+        signal.alarm(asked["seconds"] + path.stat().st_size // SLOWEST)  # unhandled: ends the process wherever it hangs
+        result = {"findings": _locate(path)} if job.get("damaged") else check_shard(path, job["seed"])
+        sys.stdout.write(json.dumps(result) + "\n")
+        sys.stdout.flush()
+
+
+def _locate(path: Path) -> list[tuple[str, str]]:
+    found = find_damage(path)
+    named = [(column, "its checksum is wrong: the file is damaged here") for column, _ in found if column]
+    if named:
+        return named
+    why = found[0][1] if found else "every column can be read"
+    return [("", f"{STRUCTURE}: the file's hash is wrong; {why}")]

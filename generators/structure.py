@@ -1,0 +1,83 @@
+"""What a shard's file may contain; every other file is refused here before any column of it is read.
+
+Only what is known to be harmless passes: own rows in plain storage, known filters, numbers and text, sizes that the
+bytes on the disk can hold.
+"""
+
+import math
+from typing import Any
+
+import h5py
+
+from generators.schema import DatasetError
+
+FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32015: "zstd"}  # HDF5's registered filter ids
+MAX_COLUMN_BYTES = 4 << 30
+MAX_CHUNK_BYTES = 64 << 20
+MAX_RATIO = 1100  # deflate cannot shrink by more than 1032
+MAX_OBJECTS = 100_000
+
+
+def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES) -> None:
+    """Walk a file without reading any column and refuse what a shard never contains.
+
+    Raises:
+        DatasetError: links, storage, filters, types or sizes that a shard does not have.
+    """
+    pending: list[tuple[str, Any]] = [("", file.id)]
+    seen: set[int] = {h5py.h5o.get_info(file.id).addr}
+    while pending:
+        path, group = pending.pop()
+        _check_attributes(path, group)
+        for name in list(group):
+            child = f"{path}/{name.decode('utf-8', 'replace')}"
+            if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+                raise DatasetError(f"{child} is a link to elsewhere, which a shard never contains")
+            info = h5py.h5o.get_info(group, name)
+            if info.addr in seen:
+                raise DatasetError(f"{child} is linked twice, which a shard never contains")
+            seen.add(info.addr)
+            if len(seen) > MAX_OBJECTS:
+                raise DatasetError(f"more than {MAX_OBJECTS} objects, which a shard never contains")
+            if info.type == h5py.h5o.TYPE_GROUP:
+                pending.append((child, h5py.h5g.open(group, name)))
+            elif info.type == h5py.h5o.TYPE_DATASET:
+                dataset = h5py.h5d.open(group, name)
+                _check_attributes(child, dataset)
+                _check_dataset(child, dataset, max_column_bytes)
+            else:
+                raise DatasetError(f"{child} is a named type, which a shard never contains")
+
+
+def _check_attributes(path: str, node: Any) -> None:  # noqa: ANN401 - h5py's low-level objects have no types
+    for i in range(h5py.h5a.get_num_attrs(node)):
+        attribute = h5py.h5a.open(node, index=i)
+        name = f"{path or '/'} attribute {attribute.name.decode('utf-8', 'replace')!r}"
+        kind = attribute.get_type()
+        if not _known(kind):
+            raise DatasetError(f"{name} has a type that a shard never contains")
+        if math.prod(attribute.shape) * kind.get_size() > MAX_CHUNK_BYTES:
+            raise DatasetError(f"{name} declares more than {MAX_CHUNK_BYTES} bytes")
+
+
+def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: ANN401
+    kind, plist = dataset.get_type(), dataset.get_create_plist()
+    if plist.get_external_count():
+        raise DatasetError(f"{path} keeps its rows in another file, which a shard never does")
+    if plist.get_layout() == h5py.h5d.VIRTUAL:
+        raise DatasetError(f"{path} is a virtual dataset, which a shard never contains")
+    for i in range(plist.get_nfilters()):
+        if (code := plist.get_filter(i)[0]) not in FILTERS:
+            raise DatasetError(f"{path} uses filter {code}; known: {', '.join(FILTERS.values())}")
+    if not _known(kind):
+        raise DatasetError(f"{path} has a type that a shard never contains")
+    if plist.get_layout() == h5py.h5d.CHUNKED and math.prod(plist.get_chunk()) * kind.get_size() > MAX_CHUNK_BYTES:
+        raise DatasetError(f"{path} declares chunks of more than {MAX_CHUNK_BYTES} bytes")
+    declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.get_storage_size()
+    if declared > max_bytes or declared > max(MAX_CHUNK_BYTES, MAX_RATIO * stored):
+        raise DatasetError(f"{path} declares {declared} bytes but stores {stored}; at most {max_bytes} are read")
+
+
+def _known(kind: Any) -> bool:  # noqa: ANN401
+    # text of variable length, in attributes, is in the file's own heap
+    return kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING)
