@@ -13,8 +13,9 @@ from pathlib import Path
 from generators.config import ConfigError, GenerateConfig
 from generators.executors import Executor, choose
 from generators.manifest import write_manifest
-from generators.plan import Plan, check_unchanged, make_plan, read_plan, write_plan
+from generators.plan import Plan, check_unchanged, make_plan, read_plan, to_json
 from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard
+from generators.writer import write_whole
 from sim.errors import GenbaError
 
 OnReport = Callable[[ShardReport], None]
@@ -48,12 +49,12 @@ def start(config: GenerateConfig, folder: Path, *, overwrite: bool = False) -> P
             raise ConfigError(f"out: {out} already holds {'this' if same else 'another'} dataset; {hint}")
         with lock(out):
             _clear(out)
-    elif out.exists() and any(p.name != ".lock" for p in out.iterdir()):
+    elif out.exists() and any(p.is_file() and p.name != ".lock" for p in out.rglob("*")):
         raise ConfigError(f"out: {out} is not empty and is no dataset of genba's; choose another folder")
     try:
         for name in ("shards", "logs"):
             (out / name).mkdir(parents=True, exist_ok=True)
-        write_plan(plan, out / "plan.json")
+        write_whole(out / "plan.json", to_json(plan).encode())
     except OSError as error:
         raise DiskError(f"cannot write to {out}: {error.strerror}") from None
     return plan

@@ -142,10 +142,9 @@ def episode_bytes(task: Task) -> int:
     return int(8 * known.control_size * steps + 4 * columns * steps + 4 * samples)
 
 
-def write_plan(plan: Plan, path: Path) -> None:
-    """Write plan.json."""
-    data = {"plan_version": PLAN_VERSION} | dataclasses.asdict(plan)
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+def to_json(plan: Plan) -> str:
+    """Return the text of plan.json, `read_plan`'s inverse."""
+    return json.dumps({"plan_version": PLAN_VERSION} | dataclasses.asdict(plan), indent=1) + "\n"
 
 
 def read_plan(path: Path) -> Plan:

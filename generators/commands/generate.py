@@ -5,13 +5,13 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 import yaml
 
 from generators import driver
-from generators.commands._options import parse
+from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalPath, OptionalText, parse
 from generators.config import ConfigError, GenerateConfig, load_yaml, make_config
 from generators.executors import choose
 from generators.plan import Plan
@@ -19,6 +19,10 @@ from generators.progress import Progress
 from generators.worker import ShardReport
 from scenes.catalog import task_names
 from sim.errors import nearest
+
+Settings = Annotated[
+    tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="")
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,26 +35,26 @@ class Options:
       genba generate my_scene:MyTask --episodes 20 --executor inline --out datasets/mine
     """
 
-    target: Annotated[str, tyro.conf.Positional]
+    target: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="YAML|TASK")]
     """A YAML file, a task's name (see `genba list`), or module:Class."""
-    episodes: int | None = None
+    episodes: OptionalInt = None
     """How many episodes [100]."""
-    seed: int | None = None
+    seed: OptionalInt = None
     """Root seed: the same seed gives the same bytes [0]."""
-    out: Path | None = None
+    out: OptionalPath = None
     """The dataset's folder [datasets/<task>]."""
-    executor: Literal["auto", "inline", "processes", "ray"] | None = None
+    executor: OptionalExecutor = None
     """Where shards are made; auto: inline for one worker, processes for several [auto]."""
-    workers: int | None = None
+    workers: OptionalInt = None
     """How many worker processes [one per processor]."""
-    episodes_per_shard: int | None = None
+    episodes_per_shard: OptionalInt = None
     """Episodes per file; part of what determines the bytes [a quarter of a small dataset]."""
-    degraded: float | None = None
+    degraded: OptionalFloat = None
     """Share of episodes in which the expert is made worse, for honest failures [0.15]."""
-    ray_address: str | None = None
+    ray_address: OptionalText = None
     """A running Ray cluster to use."""
-    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """NAME=VALUE: a parameter's value, distribution, or part of one; may be repeated."""
+    set: Settings = ()
+    """A parameter's value, distribution, or part of one (friction.low=0.1); may be repeated."""
     overwrite: bool = False
     """Delete a dataset that is in the way."""
     json: bool = False

@@ -2,12 +2,12 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from generators import driver
-from generators.commands._options import parse
+from generators.commands._options import OptionalExecutor, OptionalInt, parse
 from generators.commands.generate import finish
 from generators.config import make_config
 
@@ -22,9 +22,9 @@ class Options:
 
     dataset: Annotated[Path, tyro.conf.Positional]
     """The dataset's folder."""
-    executor: Literal["auto", "inline", "processes", "ray"] | None = None
+    executor: OptionalExecutor = None
     """Where shards are made; it changes no byte [as planned]."""
-    workers: int | None = None
+    workers: OptionalInt = None
     """How many worker processes [as planned]."""
     json: bool = False
     """Print the result as JSON on stdout."""

@@ -32,7 +32,7 @@ class Options:
     """The dataset's folder."""
     deep: bool = False
     """Read every shard through, in a child process with limits, and check what must hold."""
-    replay: str | None = None
+    replay: Annotated[str | None, tyro.conf.arg(metavar="all|N", help_behavior_hint="")] = None
     """Replay episodes bit for bit: "all", or how many (a sample that is the same every time)."""
     workers: int = dataclasses.field(default_factory=available_cpus)
     """Processes that replay [one per processor]."""

@@ -9,11 +9,11 @@ stiffness and damping, skew, load cells, temperatures.
 
 Success: seated within 20 mm and 2 degrees, hook load under 5 % of the coil's weight, arm out of the bore, for 1 s.
 
-Failures: dropped; hook_tilt, over 5 degrees for 2 s under load; strike, over 0.2 m/s of hook on coil or coil on coil;
+Failures: dropped; hook_tilt, over 5 degrees for 4 s under load; strike, over 0.2 m/s of hook on coil or coil on coil;
 hard_landing, over 0.1 m/s; over_sway, 0.25 m within 1.5 m of the stacked coils; misplaced, at rest out of tolerance.
 
 Expert: shaped travel (ZVD, ZV when short) for both modes of the double pendulum at the measured rope length, trim by
-camera, an encoder-held hoist. 100 of 100 on seeds 0 to 99 and 100 of 100 on others, in 200 s (150 to 290 s).
+camera, an encoder-held hoist. 100 of 100 on seeds 0 to 99 and 100 of 100 on others, in 200 s (150 to 245 s).
 Degraded: wrong_rope_length in the shaper, unshaped, over_speed, off_centre_pick.
 
 Anchors: periods of pendulum and double pendulum, quadrifilar yaw, rope bounce, load of a fall, residual sway after ZV
@@ -92,7 +92,7 @@ class CraneCoil(Task):
     name = "steel/crane_coil"
     version = 1
     control_hz = 20.0
-    horizon_s = 330.0
+    horizon_s = 300.0
     success_hold_s = 1.0
     phases = PHASES
     Params = CraneCoilParams
@@ -179,7 +179,7 @@ class CraneCoil(Task):
         hits = [knock, *(s.peak(name)[..., 1] for name in ("hook_floor", "coil_stack_a", "coil_stack_b"))]
         happened = [
             (s.peak("coil_floor")[..., 0] > 0) | (lifted & (s.peak("hook_coil")[..., 0] == 0) & (above > 0.15)),
-            s.memory("tilted") > 2.0,
+            s.memory("tilted") > 4.0,
             np.any([hit > STRIKE for hit in hits], axis=0),
             (s.peak("coil_target")[..., 0] > 0) & (s.peak("coil_fall")[..., 2] > LANDING),
             hanging & (sway > SWAY_LIMIT) & (_stack_gap(s) < SWAY_ZONE),
@@ -220,7 +220,7 @@ def _handler(s: State, p: CraneCoilParams, mode: str, rng: np.random.Generator) 
         pilot,
         p.coil,
         haste=haste**1.5,
-        off_centre=rng.uniform(0.15, 0.45) if mode == "off_centre_pick" else 0.0,
+        off_centre=rng.uniform(0.15, 0.60) if mode == "off_centre_pick" else 0.0,
         trims_load=mode not in ("unshaped", "wrong_rope_length"),
     )
 

@@ -1,11 +1,18 @@
 """Bad input: each gets one sentence on stderr, the right exit code, no traceback, and nothing is lost."""
 
+import json
+import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+from generators import driver
+from generators.config import make_config
+
+ROOT = Path(__file__).parents[2]
 TASK = "new_scene:MyTask"
 
 # case -> (YAML text or None, arguments; {tmp} is an empty folder, {yaml} the text's file), exit code, words of the sentence
@@ -169,3 +176,87 @@ def test_a_dataset_in_the_way_is_kept_unless_overwritten(genba, tmp_path):
     assert (out / "SHA256SUMS").read_text() == sums
     assert genba("generate", TASK, *few, "--seed", "5", "--overwrite").code == 0
     assert (out / "SHA256SUMS").read_text() != sums
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A dataset of two shards."""
+    out = tmp_path_factory.mktemp("small") / "data"
+    config = {"task": TASK, "episodes": 2, "episodes_per_shard": 1, "out": str(out)}
+    driver.generate(make_config(config), ROOT / "examples")
+    return out
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def shrink(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+FIRST, SECOND = "shards/shard-00000.h5", "shards/shard-00001.h5"
+DAMAGE = {
+    "truncated": (lambda d: shrink(d / SECOND), "shard-00001.h5"),
+    "empty": (lambda d: (d / SECOND).write_bytes(b""), "shard-00001.h5"),
+    "foreign": (lambda d: (d / SECOND).write_bytes(b"PK" * 5000), "shard-00001.h5"),
+    "missing": (lambda d: (d / SECOND).unlink(), "shard-00001.h5"),
+    "swapped": (lambda d: shutil.copy(d / FIRST, d / SECOND), "shard-00001.h5"),
+    "one too many": (lambda d: shutil.copy(d / FIRST, d / "shards" / "extra.h5"), "extra.h5"),
+    "episodes.parquet": (lambda d: (d / "episodes.parquet").write_bytes(b"no"), "episodes.parquet"),
+    "stats.json": (lambda d: edit(d / "stats.json", "mean", "maen"), "stats.json"),
+    "SHA256SUMS": (lambda d: (d / "SHA256SUMS").write_text("what\n"), "SHA256SUMS"),
+    "dataset.json": (lambda d: (d / "dataset.json").write_text("{"), "dataset.json"),
+    "a later format": (lambda d: edit(d / "dataset.json", '"format_version": "1.0"', '"format_version": "2.0"'), "2.0"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_dataset_is_a_finding_that_names_the_place(damage, small, genba, tmp_path):
+    spoil, place = DAMAGE[damage]
+    data = tmp_path / "data"
+    shutil.copytree(small, data)
+    spoil(data)
+    for flags in ((), ("--deep",)):
+        result = genba("validate", data, *flags)
+        assert (result.code, result.err) == (1, "")
+        assert place in result.out
+        assert not json.loads(genba("validate", data, *flags, "--json").out)["ok"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "missing", "swapped"])
+def test_resume_makes_a_damaged_shard_anew(damage, small, genba, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(small, data)
+    DAMAGE[damage][0](data)
+    assert genba("resume", data, "--executor", "inline").code == 0
+    assert (data / SECOND).read_bytes() == (small / SECOND).read_bytes()
+    assert genba("validate", data, "--deep", "--replay", "all").code == 0
+
+
+FULL_DISK = """
+import resource, signal, sys
+from generators.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit then fails as one on a full disk does
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("limit", [500, 20_000, 100_000])
+def test_a_disk_that_fills_up_is_said_in_one_sentence_and_resumed_from(limit, small, genba, root, tmp_path):
+    data = tmp_path / "data"
+    run = ["generate", TASK, "--episodes", "2", "--episodes-per-shard", "1", "--executor", "inline", "--out", str(data)]
+    command = [sys.executable, "-c", FULL_DISK, str(limit), *run]
+    done = subprocess.run(command, cwd=root / "examples", capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("genba: ")
+    assert "File too large" in done.stderr
+    assert not list(data.rglob("*.tmp"))
+    assert not list(data.rglob("*.h5"))
+    again = ["resume", data, "--executor", "inline"] if (data / "plan.json").exists() else run
+    assert genba(*again).code == 0
+    assert (data / "SHA256SUMS").read_text() == (small / "SHA256SUMS").read_text()

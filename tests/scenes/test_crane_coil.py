@@ -12,9 +12,9 @@ from scenes.machines import c_hook, crane
 from scenes.steel.crane_coil import TOLERANCE, CraneCoil, CraneCoilParams
 from sim.engine import Engine
 from sim.episode import Outcome
+from sim.model import compile_model
 from sim.parameters import sample
 from sim.rollout import expert_mode, rollouts
-from sim.model import compile_model
 
 TASK = CraneCoil()
 
