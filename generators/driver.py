@@ -163,4 +163,4 @@ def _check(out: Path, plan: Plan, reports: Sequence[ShardReport]) -> None:
         needed = latest.bytes / max(1, latest.episodes) * left
         free = shutil.disk_usage(out).free
         if needed > free:
-            raise DiskError(f"{out} needs about {needed / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free")
+            raise DiskError(f"{out} needs about {needed / 1e6:.0f} MB more, and {free / 1e6:.0f} MB are free")

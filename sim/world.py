@@ -151,7 +151,6 @@ class World:
         self.batch = Batch(models[0], len(models), nthread, persistent=True)
         self.batch.set_models(list(models))
         self.instruments = Instruments(models, seeds)
-        self.state = State(self)
         self._fields: dict[tuple[str, str, str], Array] = {}
         self._columns: dict[tuple[str, str], slice] = {}
         self._numerics: dict[str, Array] = {}
@@ -164,6 +163,11 @@ class World:
         self._sensordata = self.batch.bind("sensordata")
         self.raw = np.zeros_like(self._sensordata)
         self.peak = np.zeros_like(self.raw)
+
+    @property
+    def state(self) -> State:
+        """What tasks read. Made anew, not kept: a world that knew its state would outlive its last user."""
+        return State(self)
 
     @property
     def nsim(self) -> int:
