@@ -118,7 +118,8 @@ class CraneCoil(Task):
         spec = new_spec("crane_coil", timestep=0.005)
         spec.default.geom.friction = [p.friction, 0.005, 0.0001]
         floor = _add_floor(spec, p)
-        com = p.eccentricity * np.array([math.cos(p.eccentricity_at), 0.0, math.sin(p.eccentricity_at)])
+        off = max(p.eccentricity, 1e-6)  # m: MuJoCo lays a body with its centre of mass at its origin out differently
+        com = off * np.array([math.cos(p.eccentricity_at), 0.0, math.sin(p.eccentricity_at)])
         height = 2 * p.coil.seat_height + CLEARANCE + crane.PIN_DROP + c_hook.ARM_DROP  # the arm clears the coils
         entry = p.start_y - p.coil_width / 2 - c_hook.ARM_REACH - STANDOFF
         pose = crane.Pose(p.start_x + p.park_x, entry + p.park_y, height, (p.sway_x, p.sway_y))

@@ -41,7 +41,6 @@ def commit_seeds():
 @pytest.mark.parametrize("seeds", [range(100), commit_seeds()], ids=["0-99", "of the commit's hash"])
 def test_the_expert_succeeds_on_95_of_100_seeds(task, seeds):
     outcomes = [e.outcome for e in rollouts(task, list(seeds), record=False)]
-    print(f"{task.name}: {outcomes.count(Outcome.SUCCESS)} of 100")
     assert outcomes.count(Outcome.SUCCESS) >= 95
 
 
