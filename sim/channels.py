@@ -135,7 +135,8 @@ class _Errors:
             for a in ("gain", "bias", "resolution")
         )
         self.noisy = any(c.noise > 0 for row in rows for c in row)
-        self.rounded = bool((self.resolution > 0).any())
+        self.rounded, self.all_rounded = bool((self.resolution > 0).any()), bool((self.resolution > 0).all())
+        self.step = np.where(self.resolution > 0, self.resolution, 1.0)
         self.drops = any(c.dropout > 0 for row in rows for c in row)
         self._added: list[NDArray[np.float64]] = []
         self._lost: list[NDArray[np.bool_]] = []
@@ -248,14 +249,15 @@ class Instruments:
         measured: NDArray[np.float64],
     ) -> Samples:
         errors, out = self._errors[index], self._out[index]
-        value = raw[:, :, self._raw[index]] * errors.gain[ids] + errors.bias[ids]
+        value = raw[:, :, self._raw[index]] * errors.gain[ids]
+        value += errors.bias[ids]
         stop = start + value.shape[1]
         if errors.noisy:
             value += errors.drawn(start, stop)[0][ids]
         if errors.rounded:
-            step = errors.resolution[ids]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                value = np.where(step > 0, np.rint(value / step) * step, value)
+            step = errors.step[ids]
+            rounded = np.rint(value / step) * step
+            value = rounded if errors.all_rounded else np.where(errors.resolution[ids] > 0, rounded, value)
         values = value.astype(np.float32)
         if errors.drops:
             last = measured[ids, out].astype(np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sim.channels import Group, Samples
 from sim.distributions import Value
+from sim.errors import TaskError
 
 Array = NDArray[Any]
 
@@ -128,12 +129,26 @@ class Recorder:
         signals: Mapping[str, Array],
         control: NDArray[np.float64],
     ) -> None:
-        """Keep what holds before action t, for all simulations."""
-        for name, value in observation.items():
-            self._put("observation/" + name, t, value, np.float32)
-        for name, value in signals.items():
-            self._put("signal/" + name, t, value, np.float32)
+        """Keep what holds before action t, for all simulations.
+
+        Raises:
+            TaskError: the names are not those of the first time.
+        """
+        if not self.started:
+            self._start(observation, signals)
+        elif tuple(observation) != self._observed or tuple(signals) != self._signalled:
+            now, before = (*observation, *signals), (*self._observed, *self._signalled)
+            raise TaskError(f"observations and signals must keep names and order: got {now}, were {before}")
+        values = [v.reshape(self._nsim, -1) for v in (*observation.values(), *signals.values())]
+        np.concatenate(values, axis=1, out=self._seen[t], casting="unsafe")
         self._put("control", t, control, np.float64)
+
+    def _start(self, observation: Mapping[str, Array], signals: Mapping[str, Array]) -> None:
+        """Lay out one table for all that is seen at control rate: one write a step."""
+        self._observed, self._signalled = tuple(observation), tuple(signals)
+        widths = [v.reshape(self._nsim, -1).shape[1] for v in (*observation.values(), *signals.values())]
+        self._ends = np.cumsum([0, *widths])
+        self._seen = np.zeros((self._horizon + 1, self._nsim, self._ends[-1]), np.float32)
 
     @property
     def started(self) -> bool:
@@ -167,10 +182,12 @@ class Recorder:
         t_ns = np.arange(length + 1, dtype=np.int64) * control_ns
         frames = [(t, states[row]) for t, states in self._keyframes if t <= length]
         flat = {n: self._get(n, row, length).reshape(length) for n in ("phases", "rewards", "success")}
-        signals = {n: Stream(v, t_ns) for n, v in self._states("signal/", row, length).items()}
+        seen = np.split(self._seen[: length + 1, row], self._ends[1:-1], axis=1)
+        known = len(self._observed)
+        signals = {n: Stream(v.copy(), t_ns) for n, v in zip(self._signalled, seen[known:], strict=True)}
         return flat | {
             "actions": self._get("actions", row, length),
-            "observations": self._states("observation/", row, length),
+            "observations": {n: v.copy() for n, v in zip(self._observed, seen[:known], strict=True)},
             "control": self._get("control", row, length + 1),
             "t_ns": t_ns[:-1],
             "streams": self._streams(row, length * self._nstep) | signals,
@@ -189,10 +206,6 @@ class Recorder:
     def _get(self, name: str, row: int, length: int) -> Array:
         found = self._rows.get(name)
         return np.zeros((length, 0), np.float32) if found is None else found[row, :length].copy()
-
-    def _states(self, prefix: str, row: int, length: int) -> dict[str, Array]:
-        names = [n for n in self._rows if n.startswith(prefix)]
-        return {n.removeprefix(prefix): self._get(n, row, length + 1) for n in names}
 
     def _streams(self, row: int, substeps: int) -> dict[str, Stream]:
         out: dict[str, Stream] = {}

@@ -16,6 +16,7 @@ from sim.task import Feature, State
 
 Array = NDArray[Any]
 
+_CELLS = tuple(f"Hoist.LoadCell{i}" for i in range(1, 5))
 _OPC = {"bridge": "Bridge", "trolley": "Trolley", "hoist": "Hoist"}
 FEATURES = {
     f"{label}.{name}": feature
@@ -87,7 +88,8 @@ def report(s: State) -> dict[str, Array]:
 
 def hoist_force(s: State) -> Array:
     """Return the true force on the ropes (...), N."""
-    return -np.sum([s.true_sensor(f"Hoist.LoadCell{i}")[..., 0] for i in range(1, 5)], axis=0)
+    one, two, three, four = (s.true_sensor(name)[..., 0] for name in _CELLS)
+    return -(one + two + three + four)
 
 
 def _range(s: State, name: str) -> tuple[Array, Array]:
