@@ -91,6 +91,7 @@ def run_shard(job: Job) -> ShardReport:
         dataset_id=job.plan.dataset_id,
         physics_sha256=job.plan.physics_sha256,
         shard_index=job.shard.index,
+        task_index=[t.name for t in job.plan.tasks].index(planned.name),
         task=task.name,
         task_version=task.version,
         mujoco_version=mujoco.__version__,

@@ -10,12 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from generators import driver
 from generators.config import ConfigError, make_config
 from generators.executors import ExecutorError, run_inline, run_processes, run_ray
 from generators.reader import file_sha256
+from generators.validate import validate
+from scenes.catalog import load_task
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TASK = "new_scene:MyTask"
@@ -50,6 +53,31 @@ def test_ray_gives_the_same_bytes_as_inline(reference, tmp_path):
 
 def test_shards_made_in_reverse_order_are_the_same(reference, tmp_path):
     assert make(tmp_path / "data", order=lambda jobs: list(reversed(jobs))) == reference
+
+
+def test_several_tasks_share_a_dataset_and_each_keeps_its_parameters(tmp_path):
+    """One table holds both, with columns of their own."""
+    (tmp_path / "second_scene.py").write_text(
+        "from new_scene import MyTask\nfrom sim.task import Task\n"
+        "skip = ('__dict__', '__weakref__', '_abc_impl', '__abstractmethods__')\n"
+        "Second = type('Second', (Task,), {k: v for k, v in vars(MyTask).items() if k not in skip}"
+        " | {'name': 'examples/second', '__module__': __name__})\n"
+    )
+    (tmp_path / "new_scene.py").write_text((EXAMPLES / "new_scene.py").read_text())
+    tasks = [
+        {"task": TASK, "episodes": 3},
+        {"task": "second_scene:Second", "episodes": 2, "parameters": {"friction": 0.3}},
+    ]
+    out = tmp_path / "data"
+    reports = driver.generate(make_config({"tasks": tasks, "out": str(out), "workers": 1}), tmp_path)
+    assert [r.episodes for r in reports] == [2, 1, 2]
+    table = pq.read_table(out / "episodes.parquet").to_pylist()
+    assert [row["task"] for row in table] == ["examples/push_billet"] * 3 + ["examples/second"] * 2
+    names = [n for n in table[0] if n.startswith("params.") and n.endswith(".friction")]
+    assert len(names) == 2
+    assert [row[names[1]] for row in table] == [None, None, None, 0.3, 0.3]
+    finder = functools.partial(load_task, folder=tmp_path)
+    assert validate(out, deep=True, replay=-1, load_task=finder).ok
 
 
 def test_another_seed_gives_other_bytes(reference, tmp_path):
@@ -204,6 +232,25 @@ def _die_on_two(x):
     if x == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return x
+
+
+def _knock(token_too):
+    """From inside a Ray worker: try to join its cluster in a process of one's own; return the exit code."""
+    import ray
+
+    env = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    if token_too:
+        env |= {k: v for k, v in os.environ.items() if k.startswith("RAY_AUTH")}
+    address = ray.get_runtime_context().gcs_address
+    code = f"import ray; ray.init(address={address!r}, log_to_driver=False); print(ray.cluster_resources())"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, timeout=120)
+    return token_too, done.returncode
+
+
+def test_a_ray_of_ours_refuses_who_has_no_token():
+    answers = dict(run_ray(_knock, [False, True], workers=1))
+    assert answers[True] == 0
+    assert answers[False] != 0
 
 
 def test_generating_needs_no_network(tmp_path):
