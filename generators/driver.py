@@ -4,6 +4,7 @@ What a kill leaves behind is whole shards, temporary names, and a plan that `res
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import shutil
@@ -81,7 +82,8 @@ def run(
         The shards' reports by number.
     """
     prepare_worker()
-    jobs = [Job(shard, plan, str(out)) for shard in plan.shards]
+    lean = dataclasses.replace(plan, shards=())  # a job needs its own shard, not all of them
+    jobs = [Job(shard, lean, str(out)) for shard in plan.shards]
     reports: list[ShardReport] = []
     with lock(out):
         _sweep(out)

@@ -4,6 +4,8 @@ A plain number or word in a configuration stands for `Fixed`; a mapping that nam
 ({"low": 0.1}) edits the distribution it replaces.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Mapping

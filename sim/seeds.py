@@ -3,6 +3,8 @@
 A stream is keyed by a stable hash of its name, so that adding a parameter or a channel never shifts another.
 """
 
+from __future__ import annotations
+
 import hashlib
 from typing import Literal
 

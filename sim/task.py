@@ -5,6 +5,8 @@ object serves any number of simulations, and functions of `State` index trailing
 simulation, a batch and the recorder alike.
 """
 
+from __future__ import annotations
+
 import abc
 import re
 from collections.abc import Iterator, Mapping

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch
 from numpy.typing import NDArray
 
 from sim.channels import Instruments, Samples
@@ -146,6 +145,8 @@ class World:
         memory: Sequence[str] = (),
         nthread: int = 1,
     ) -> None:
+        from mujoco.batch import Batch  # 5 ms that reading and describing tasks do without
+
         _silence()
         self.models = tuple(models)
         self.batch = Batch(models[0], len(models), nthread, persistent=True)

@@ -13,7 +13,7 @@ from generators.commands._options import parse
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Measure genba's speed here. Each figure is a ratio of two times of the same run; a few minutes in all.
+    """Measure genba's speed here. Each figure is a ratio of two times of the same run; about six minutes with a crane.
 
     Example:
       genba bench steel/crane_coil
