@@ -58,12 +58,12 @@ def test_shards_made_in_reverse_order_are_the_same(reference, tmp_path):
 def test_several_tasks_share_a_dataset_and_each_keeps_its_parameters(tmp_path):
     """One table holds both, with columns of their own."""
     (tmp_path / "second_scene.py").write_text(
-        "from new_scene import MyTask\nfrom sim.task import Task\n"
+        "from first_scene import MyTask\nfrom sim.task import Task\n"
         "skip = ('__dict__', '__weakref__', '_abc_impl', '__abstractmethods__')\n"
         "Second = type('Second', (Task,), {k: v for k, v in vars(MyTask).items() if k not in skip}"
         " | {'name': 'examples/second', '__module__': __name__})\n"
     )
-    (tmp_path / "new_scene.py").write_text((EXAMPLES / "new_scene.py").read_text())
+    (tmp_path / "first_scene.py").write_text((EXAMPLES / "new_scene.py").read_text())
     tasks = [
         {"task": TASK, "episodes": 3},
         {"task": "second_scene:Second", "episodes": 2, "parameters": {"friction": 0.3}},
