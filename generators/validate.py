@@ -7,8 +7,8 @@ time: what it does to HDF5 is a finding here. Nothing is repaired, nothing is pr
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import json
-import multiprocessing
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from generators.dataset import Dataset, read_manifest
+from generators.executors import choose
 from generators.reader import file_sha256
 from generators.sandbox import run_jobs
 from generators.schema import CHECKSUMS, SHARDS, DatasetError
@@ -246,17 +247,15 @@ def _replay(run: _Run, count: int, load_task: LoadTask, workers: int, good: Sequ
     """Replay some or all episodes of the good shards, and report those that differ."""
     groups = _groups(run, count, set(good))
     names = {t.get("task", t["name"]): t["name"] for t in run.manifest.get("tasks", ())}
-    jobs = [(run.folder, group, load_task, names) for group in groups]
-    if workers > 1 and len(jobs) > 1:
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-            results = list(pool.map(_replay_group, *zip(*jobs, strict=True)))
-    else:
-        results = [_replay_group(*job) for job in jobs]
-    for done, (group, messages) in enumerate(zip(groups, results, strict=True), 1):
-        run.replayed += len(group)
-        run.progress("replay", done, len(jobs))
-        for shard, message in messages:
+    work = functools.partial(_replay_group, run.folder, load_task, names)
+    executor = choose("processes" if workers > 1 and len(groups) > 1 else "inline", workers, None)
+    found: dict[int, list[tuple[str, str]]] = {}
+    for first, messages in executor(work, groups):
+        found[first] = messages
+        run.progress("replay", len(found), len(groups))
+    run.replayed += sum(len(group) for group in groups)
+    for first in sorted(found):
+        for shard, message in found[first]:
             run.add(shard, "", message)
 
 
@@ -273,9 +272,15 @@ def _groups(run: _Run, count: int, good: set[str]) -> list[list[int]]:
 
 
 def _replay_group(
-    folder: Path, group: Sequence[int], load_task: LoadTask, names: Mapping[str, str]
+    folder: Path, load_task: LoadTask, names: Mapping[str, str], group: Sequence[int]
+) -> tuple[int, list[tuple[str, str]]]:
+    """Replay episodes of one shard side by side; return the first place, and (shard, message) of those that differ."""
+    return group[0], _differences(folder, load_task, names, group)
+
+
+def _differences(
+    folder: Path, load_task: LoadTask, names: Mapping[str, str], group: Sequence[int]
 ) -> list[tuple[str, str]]:
-    """Replay episodes of one shard side by side; return (shard, message) of those that differ."""
     with Dataset(folder) as data:
         episodes = [data[i] for i in group]
         header = episodes[0].header

@@ -167,7 +167,7 @@ class _Run:
     """Some lanes on one Engine."""
 
     def __init__(self, task: Task, lanes: list[_Lane], policy: Policy | None, *, record: bool) -> None:
-        self.task, self.lanes, self.policy, self.record = task, lanes, policy, record
+        self.task, self.lanes, self.policy = task, lanes, policy
         models = [lane.model for lane in lanes if lane.model is not None]
         self.engine = Engine(task, models, [lane.seed for lane in lanes])
         self.horizon = horizon_steps(task)
