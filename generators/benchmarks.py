@@ -26,9 +26,9 @@ from generators.reader import file_sha256
 from generators.worker import Job, prepare_worker, run_shard
 from scenes.catalog import load_task
 from sim import parameters
-from sim.engine import Engine
+from sim.engine import Engine, scenario
 from sim.episode import Episode
-from sim.model import INTEGRATION, compile_model, initial_state
+from sim.model import INTEGRATION
 from sim.rollout import rollouts
 from sim.task import Task
 
@@ -124,7 +124,7 @@ def reset(task_name: str, size: Size) -> Ratio:
 
     def build(seed: int) -> float:
         start = time.perf_counter()
-        compile_model(task.build(parameters.sample(task.Params, seed)), task.memory)
+        scenario(task, parameters.sample(task.Params, seed), seed)
         return (time.perf_counter() - start) * 1e3
 
     value = statistics.median(build(seed) for seed in range(8 * size.rounds))
@@ -165,15 +165,15 @@ class _Bare:
     def _prepare(
         self, task: Task, episode: Episode
     ) -> tuple[mujoco.MjModel, mujoco.MjData, np.ndarray, np.ndarray, int]:
-        model = compile_model(task.build(parameters.unflatten(task.Params, episode.parameters)), task.memory)
-        ctrl = np.empty((len(episode), model.nu))
-        with Engine(task, [model], [episode.seed]) as engine:
+        start = scenario(task, parameters.unflatten(task.Params, episode.parameters), episode.seed)
+        ctrl = np.empty((len(episode), start.model.nu))
+        with Engine(task, [start]) as engine:
             engine.reset()
             for t, action in enumerate(episode.actions):
                 engine.command(action[None], np.arange(1))
                 ctrl[t] = engine.world.ctrl[0]
-                engine.advance(action[None], t, np.arange(1))
-            return model, mujoco.MjData(model), initial_state(model), ctrl, engine.nstep
+                engine.advance(action[None], np.arange(1))
+            return start.model, mujoco.MjData(start.model), start.start, ctrl, engine.nstep
 
     def run(self) -> None:
         """Step through all episodes."""

@@ -183,8 +183,10 @@ def _action(task: Task) -> Column:
 
 
 def _feature(path: str, row: str, dim: int, feature: Feature, rate_hz: float) -> Column:
-    unit, frame, names, doc = feature
-    return Column(path, "<f4", row, (dim,), unit=unit, frame=frame, names=names, rate_hz=rate_hz, doc=doc)
+    low, high = (np.broadcast_to(bound, dim).tolist() for bound in (feature.low, feature.high))
+    bounds: dict[str, Any] = {"low": low, "high": high} if np.isfinite([*low, *high]).all() else {}
+    unit, frame, names, doc = feature[:4]
+    return Column(path, "<f4", row, (dim,), unit=unit, frame=frame, names=names, rate_hz=rate_hz, doc=doc, extra=bounds)
 
 
 def _stream(value: Column, name: str, latency_s: float) -> list[Column]:

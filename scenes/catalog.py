@@ -25,6 +25,15 @@ def task_names() -> tuple[str, ...]:
     return tuple(_index())
 
 
+def environments() -> dict[str, tuple[str, int | None]]:
+    """Return what Gymnasium registers: environment id -> ("module:Class", control steps of the horizon)."""
+    out: dict[str, tuple[str, int | None]] = {}
+    for name, (path, class_name) in _index().items():
+        stem = "".join(word.capitalize() for word in name.partition("/")[2].split("_"))
+        out[f"genba/{stem}-v0"] = (f"scenes.{path.parent.name}.{path.stem}:{class_name}", _horizon(path, class_name))
+    return out
+
+
 def load_task(name: str, folder: Path | None = None) -> Task:
     """Import a task and make an instance of it.
 
@@ -106,6 +115,21 @@ def _declared(path: Path) -> dict[str, str]:
                 case _:
                     pass
     return out
+
+
+def _horizon(path: Path, class_name: str) -> int | None:
+    """Read a class's horizon in control steps off its file; None where it is not written out as numbers."""
+    names, found = ("control_hz", "horizon_s"), dict[str, float]()
+    for node in ast.parse(path.read_bytes()).body:
+        for statement in node.body if isinstance(node, ast.ClassDef) and node.name == class_name else ():
+            match statement:
+                case ast.Assign(
+                    targets=[ast.Name(id="control_hz" | "horizon_s" as key)], value=ast.Constant(value=value)
+                ):
+                    found[key] = float(str(value))
+                case _:
+                    pass
+    return round(found["control_hz"] * found["horizon_s"]) if len(found) == 2 else None
 
 
 def _outside(name: str, folder: Path) -> ModuleType:

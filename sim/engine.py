@@ -4,6 +4,7 @@ Rollouts, replay and environments all advance through here, which is why they ag
 write the action, take the physics steps, read the instruments, scan the task's `logic`, count how long success holds.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,8 +12,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.channels import Samples
+from sim.columns import Columns
 from sim.errors import ActionError, TaskError, unknown
+from sim.instruments import Samples
+from sim.model import compile_model
+from sim.scenario import Scenario
 from sim.task import Task
 from sim.world import World
 
@@ -34,6 +38,11 @@ def substeps(task: Task, model: mujoco.MjModel) -> int:
     return round(ratio)
 
 
+def scenario(task: Task, p: Any, seed: int) -> Scenario:  # noqa: ANN401 - p is an instance of task.Params
+    """Build and compile a task's scene with parameters p, for the episode of a seed."""
+    return Scenario(compile_model(task.build(p), task.memory), seed)
+
+
 def horizon_steps(task: Task) -> int:
     """Return the longest episode in control steps."""
     return round(task.horizon_s * task.control_hz)
@@ -44,34 +53,69 @@ class Engine:
 
     Args:
         task: the task.
-        models: one compiled model per simulation.
-        seeds: each simulation's episode seed.
+        scenarios: one per simulation, from `scenario`.
         nthread: threads that share the simulations.
+
+    Attributes:
+        steps: (nsim,) control steps that each simulation has taken.
+        success: (nsim,) as the task judged the last control step.
     """
 
-    def __init__(self, task: Task, models: Sequence[mujoco.MjModel], seeds: Sequence[int], *, nthread: int = 1) -> None:
+    def __init__(self, task: Task, scenarios: Sequence[Scenario], *, nthread: int = 1) -> None:
         self.task = task
-        self.world = World(models, seeds, memory=task.memory, nthread=nthread)
+        model, nsim = scenarios[0].model, len(scenarios)
+        self.world = World(scenarios, memory=task.memory, nthread=nthread)
         self.state = self.world.state
-        self.nstep = substeps(task, models[0])
-        self.actuators = policy_actuators(task, models[0])
-        self._columns = np.array([models[0].actuator(a).id for a in self.actuators], np.intp)
-        limits = np.array([[m.actuator(a).ctrlrange for a in self.actuators] for m in models])
-        limited = np.array([[bool(m.actuator(a).ctrllimited[0]) for a in self.actuators] for m in models])
-        self.low = np.where(limited, limits[..., 0], -np.inf)
-        self.high = np.where(limited, limits[..., 1], np.inf)
-        self.success: Array = np.zeros(len(models), bool)  # as the task judged the last control step
+        self.nstep = substeps(task, model)
+        self.actuators = policy_actuators(task, model)
+        self._columns = np.array([model.actuator(a).id for a in self.actuators], np.intp)
+        self.low, self.high = np.zeros((2, nsim, len(self.actuators)))
+        self.steps = np.zeros(nsim, np.int64)
+        self.success: Array = np.zeros(nsim, bool)
         self._hold = max(1, round(task.success_hold_s * task.control_hz))
+        self._all = np.arange(nsim)
+        self._limit(self._all)
 
-    def reset(self) -> list[Samples]:
-        """Put every simulation at its start; return sample 0 of every channel."""
-        samples = self.world.reset()
+    @functools.cached_property
+    def columns(self) -> Columns:
+        """Where each observation is in the rows of `observe`, and its bounds."""
+        bounds = {n: (f.low, f.high) for n, f in self.task.features.items()}
+        return Columns(self.task.observe(self.state), bounds)
+
+    @functools.cached_property
+    def signal_columns(self) -> Columns:
+        """Where each signal is in the rows of `signals`."""
+        return Columns(self.task.signals(self.state), {})
+
+    def signals(self) -> NDArray[np.float32]:
+        """Return what the controller reports, rows (nsim, width); see `signal_columns`."""
+        return self.signal_columns.pack(self.task.signals(self.state))
+
+    def observe(self) -> NDArray[np.float32]:
+        """Return what policies see, and what is recorded: rows (nsim, width) of their own; see `columns`."""
+        return self.columns.pack(self.task.observe(self.state))
+
+    def replace(self, ids: NDArray[np.intp], scenarios: Sequence[Scenario]) -> None:
+        """Give some simulations other scenarios; `reset` them next."""
+        self.world.replace(ids, scenarios)
+        self._limit(ids)
+
+    def reset(self, ids: NDArray[np.intp] | None = None) -> list[Samples]:
+        """Put some simulations, or all, at their start; return sample 0 of every channel."""
+        ids = self._all if ids is None else ids
+        samples = self.world.reset(ids)
+        self.steps[ids] = 0
+        others = np.delete(self._all, ids)
+        kept = self.world.batch.state[others]
         self.task.logic(self.state)
+        self.world.batch.state[others] = kept  # theirs was scanned already
+        self.success = self.task.success(self.state)
         return samples
 
-    def restore(self, integration: NDArray[np.float64]) -> None:
-        """Continue from recorded integration states (nsim, size)."""
+    def restore(self, integration: NDArray[np.float64], steps: int | NDArray[np.int64]) -> None:
+        """Continue from recorded integration states (nsim, size), taken after some control steps."""
         self.world.restore(integration)
+        self.steps[:] = steps
 
     def applied(self, actions: Array) -> NDArray[np.float32]:
         """Return the actions (nsim, nu) as they will be applied and recorded: inside their range, float32.
@@ -87,16 +131,16 @@ class Engine:
         """Write actions (nsim, nu) to the policy's actuators of some simulations."""
         self.world.ctrl[ids[:, None], self._columns] = actions[ids]
 
-    def advance(self, actions: NDArray[np.float32], t: int, ids: NDArray[np.intp]) -> list[Samples]:
-        """Take control step t of some simulations; return the telemetry that came in.
+    def advance(self, actions: NDArray[np.float32], ids: NDArray[np.intp]) -> list[Samples]:
+        """Take one control step of some simulations; return the telemetry that came in.
 
         Args:
             actions: (nsim, nu) from `applied`.
-            t: control steps taken before.
             ids: the simulations, ascending.
         """
         self.command(actions, ids)
-        samples = self.world.step(self.nstep, t * self.nstep, ids)
+        samples = self.world.step(self.nstep, self.steps[ids] * self.nstep, ids)
+        self.steps[ids] += 1
         self.task.logic(self.state)
         self.success = self.task.success(self.state)
         held = self.world.held
@@ -106,6 +150,15 @@ class Engine:
     def succeeded(self) -> NDArray[np.bool_]:
         """Return where success has held for as long as the task asks (nsim,)."""
         return self.world.held >= self._hold
+
+    def _limit(self, ids: NDArray[np.intp]) -> None:
+        """Read off the actuators' ranges."""
+        for row in ids.tolist():
+            model = self.world.scenarios[row].model
+            limited = model.actuator_ctrllimited[self._columns].astype(bool)
+            limits = model.actuator_ctrlrange[self._columns]
+            self.low[row] = np.where(limited, limits[:, 0], -np.inf)
+            self.high[row] = np.where(limited, limits[:, 1], np.inf)
 
     def __enter__(self) -> Self:
         return self

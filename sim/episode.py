@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.channels import Group, Samples
+from sim.columns import Columns
 from sim.distributions import Value
-from sim.errors import TaskError
+from sim.instruments import Group, Samples
 
 Array = NDArray[Any]
 
@@ -122,33 +122,11 @@ class Recorder:
         self._samples = [np.zeros((nsim, horizon * nstep // g.period + 2, g.width), np.float32) for g in groups]
         self._keyframes: list[tuple[int, Array]] = []
 
-    def states(
-        self,
-        t: int,
-        observation: Mapping[str, Array],
-        signals: Mapping[str, Array],
-        control: NDArray[np.float64],
-    ) -> None:
-        """Keep what holds before action t, for all simulations.
-
-        Raises:
-            TaskError: the names are not those of the first time.
-        """
-        if not self.started:
-            self._start(observation, signals)
-        elif tuple(observation) != self._observed or tuple(signals) != self._signalled:
-            now, before = (*observation, *signals), (*self._observed, *self._signalled)
-            raise TaskError(f"observations and signals must keep names and order: got {now}, were {before}")
-        values = [v.reshape(self._nsim, -1) for v in (*observation.values(), *signals.values())]
-        np.concatenate(values, axis=1, out=self._seen[t], casting="unsafe")
+    def states(self, t: int, observation: Array, signals: Array, control: NDArray[np.float64]) -> None:
+        """Keep what holds before action t, rows (nsim, width) for all simulations."""
+        self._put("observation", t, observation, np.float32)
+        self._put("signals", t, signals, np.float32)
         self._put("control", t, control, np.float64)
-
-    def _start(self, observation: Mapping[str, Array], signals: Mapping[str, Array]) -> None:
-        """Lay out one table for all that is seen at control rate: one write a step."""
-        self._observed, self._signalled = tuple(observation), tuple(signals)
-        widths = [v.reshape(self._nsim, -1).shape[1] for v in (*observation.values(), *signals.values())]
-        self._ends = np.cumsum([0, *widths])
-        self._seen = np.zeros((self._horizon + 1, self._nsim, self._ends[-1]), np.float32)
 
     @property
     def started(self) -> bool:
@@ -159,10 +137,11 @@ class Recorder:
         """Keep the integration states before action t."""
         self._keyframes.append((t, integration))
 
-    def samples(self, ids: NDArray[np.intp], taken: Sequence[Samples]) -> None:
-        """Keep the telemetry of one control step of some simulations."""
+    def samples(self, taken: Sequence[Samples]) -> None:
+        """Keep the telemetry of one control step of some simulations, which are all at the same time."""
         for part in taken:
-            self._samples[part.group][ids, part.start : part.start + part.values.shape[1]] = part.values
+            start = int(part.start[0])
+            self._samples[part.group][part.ids, start : start + part.values.shape[1]] = part.values
 
     def steps(self, t: int, *, actions: Array, phases: Array, rewards: Array, success: Array) -> None:
         """Keep action t and what came of it, for all simulations."""
@@ -171,26 +150,27 @@ class Recorder:
         self._put("rewards", t, rewards, np.float32)
         self._put("success", t, success, bool)
 
-    def cut(self, row: int, length: int) -> dict[str, Any]:
+    def cut(self, row: int, length: int, observation: Columns, signals: Columns) -> dict[str, Any]:
         """Return one episode's arrays, by the names of `Episode`'s fields.
 
         Args:
             row: the simulation.
             length: its control steps T.
+            observation: what the columns of the observations are.
+            signals: what the columns of the signals are.
         """
         control_ns = self._nstep * self._timestep_ns
         t_ns = np.arange(length + 1, dtype=np.int64) * control_ns
         frames = [(t, states[row]) for t, states in self._keyframes if t <= length]
         flat = {n: self._get(n, row, length).reshape(length) for n in ("phases", "rewards", "success")}
-        seen = np.split(self._seen[: length + 1, row], self._ends[1:-1], axis=1)
-        known = len(self._observed)
-        signals = {n: Stream(v.copy(), t_ns) for n, v in zip(self._signalled, seen[known:], strict=True)}
+        seen, told = (self._get(n, row, length + 1) for n in ("observation", "signals"))
+        heard = {n: Stream(v.copy(), t_ns) for n, v in signals.split(told).items()}
         return flat | {
             "actions": self._get("actions", row, length),
-            "observations": {n: v.copy() for n, v in zip(self._observed, seen[:known], strict=True)},
+            "observations": {n: v.copy() for n, v in observation.split(seen).items()},
             "control": self._get("control", row, length + 1),
             "t_ns": t_ns[:-1],
-            "streams": self._streams(row, length * self._nstep) | signals,
+            "streams": self._streams(row, length * self._nstep) | heard,
             "keyframe_steps": np.array([t for t, _ in frames], np.int64),
             "keyframes": np.array([state for _, state in frames]),
         }

@@ -8,9 +8,9 @@ import numpy as np
 
 from sim import parameters
 from sim.channels import Channel
-from sim.engine import Engine
+from sim.engine import Engine, scenario
 from sim.errors import TaskError, describe_error
-from sim.model import CONTROL, INTEGRATION, compile_model
+from sim.model import CONTROL, INTEGRATION
 from sim.task import Feature, Task
 
 
@@ -72,8 +72,7 @@ def layout(task: Task) -> Layout:
     fields = parameters.describe(task.Params)
     p = parameters.unflatten(task.Params, {n: f.distribution.nominal for n, f in fields.items()})
     try:
-        model = compile_model(task.build(p), task.memory)
-        with np.errstate(all="ignore"), Engine(task, [model], [0]) as engine:
+        with np.errstate(all="ignore"), Engine(task, [scenario(task, p, 0)]) as engine:
             engine.reset()
             return _layout(engine)
     except Exception as error:
@@ -81,7 +80,7 @@ def layout(task: Task) -> Layout:
 
 
 def _layout(engine: Engine) -> Layout:
-    task, model = engine.task, engine.world.models[0]
+    task, model = engine.task, engine.world.scenarios[0].model
     seen, signals = task.observe(engine.state), task.signals(engine.state)
     return Layout(
         task=task.name,

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from sim import parameters
 from sim.distributions import Value
-from sim.engine import Engine
+from sim.engine import Engine, scenario
 from sim.episode import Episode
-from sim.model import compile_model, control_columns, model_sha256
+from sim.model import control_columns, model_sha256
+from sim.scenario import Scenario
 from sim.task import Task
 
 Array = NDArray[Any]
@@ -52,18 +53,18 @@ def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0) -> l
     """
     findings = [""] * len(episodes)
     rows: list[int] = []
-    models: list[Any] = []
+    scenarios: list[Scenario] = []
     for i, episode in enumerate(episodes):
         if len(episode.keyframe_steps) <= keyframe or not len(episode.actions):
             continue
-        model = compile_model(task.build(parameters.unflatten(task.Params, episode.parameters)), task.memory)
-        if model_sha256(model) != episode.model_sha256:
+        found = scenario(task, parameters.unflatten(task.Params, episode.parameters), episode.seed)
+        if model_sha256(found.model) != episode.model_sha256:
             findings[i] = "different model"
             continue
         rows.append(i)
-        models.append(model)
+        scenarios.append(found)
     if rows:
-        with np.errstate(all="ignore"), Engine(task, models, [episodes[i].seed for i in rows]) as engine:
+        with np.errstate(all="ignore"), Engine(task, scenarios) as engine:
             for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe)):
                 findings[rows[row]] = finding
     return findings
@@ -72,12 +73,12 @@ def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0) -> l
 def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> list[str]:
     findings = [""] * len(episodes)
     first = int(episodes[0].keyframe_steps[keyframe])
-    engine.restore(np.array([e.keyframes[keyframe] for e in episodes]))
-    columns = control_columns(engine.world.models[0])
+    engine.restore(np.array([e.keyframes[keyframe] for e in episodes]), first)
+    columns = control_columns(engine.world.scenarios[0].model)
     lengths = np.array([len(e.actions) for e in episodes])
     actions = np.zeros(engine.low.shape, np.float32)
     for t in range(first, int(lengths.max()) + 1):
-        state, seen = engine.world.batch.state[:, columns], engine.task.observe(engine.state)
+        state, seen = engine.world.batch.state[:, columns], engine.columns.split(engine.observe())
         if t == first > 0:  # what was seen there may describe the step before, which is not replayed: peaks, forces
             seen = {}
         for row in np.flatnonzero(lengths >= t).tolist():
@@ -90,7 +91,7 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> lis
             break
         for row in ids.tolist():
             actions[row] = episodes[row].actions[t]
-        engine.advance(actions, t, ids)
+        engine.advance(actions, ids)
     return findings
 
 
@@ -104,6 +105,6 @@ def _difference(episode: Recorded, t: int, state: Array, seen: Mapping[str, Arra
     if t % stride == 0 and state.tobytes() != episode.control[t // stride].tobytes():
         return f"step {t}: /state/control differs"
     for name, value in seen.items():
-        if value.astype(np.float32).tobytes() != episode.observations[name][t].tobytes():
+        if value.tobytes() != episode.observations[name][t].tobytes():
             return f"step {t}: /obs/{name} differs"
     return ""

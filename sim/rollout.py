@@ -8,7 +8,6 @@ its outcome and reason, and no other.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from sim.episode import Episode, Outcome, Recorder
 from sim.errors import ActionError, describe_error, unknown
 from sim.model import compile_model, control_columns, model_sha256
 from sim.parameters import Overrides
+from sim.scenario import Scenario
 from sim.seeds import stream
 from sim.task import Command, Task
 
@@ -86,7 +86,7 @@ class _Lane:
         self.p: Any = None
         self.overrides = overrides
         self.mode = expert_mode(task, seed, degraded)
-        self.model: mujoco.MjModel | None = None
+        self.scenario: Scenario | None = None
         self.expert: Iterator[Command] = iter(())
         self.outcome: Outcome | None = None
         self.fail_code = 0
@@ -100,10 +100,10 @@ class _Lane:
         try:
             self.p = parameters.sample(self.task.Params, self.seed, self.overrides)
             spec = self.task.build(self.p)
-            self.model = compile_model(spec, self.task.memory)
-            substeps(self.task, self.model)
+            self.scenario = Scenario(compile_model(spec, self.task.memory), self.seed)
+            substeps(self.task, self.scenario.model)
             self.known = {
-                "model_sha256": model_sha256(self.model),
+                "model_sha256": model_sha256(self.scenario.model),
                 "model_xml": spec.to_xml(),
                 "instruction": dict(self.task.instructions(self.p)),
             }
@@ -168,11 +168,10 @@ class _Run:
 
     def __init__(self, task: Task, lanes: list[_Lane], policy: Policy | None, *, record: bool) -> None:
         self.task, self.lanes, self.policy = task, lanes, policy
-        models = [lane.model for lane in lanes if lane.model is not None]
-        self.engine = Engine(task, models, [lane.seed for lane in lanes])
+        self.engine = Engine(task, [lane.scenario for lane in lanes if lane.scenario is not None])
         self.horizon = horizon_steps(task)
         self.recorder = self._recorder() if record else None
-        self._control = control_columns(models[0])
+        self._control = control_columns(self.engine.world.scenarios[0].model)
         self.actions = np.zeros(self.engine.low.shape)
         self.phases = np.full(len(lanes), -1, np.int16)
 
@@ -181,7 +180,7 @@ class _Run:
             len(self.lanes),
             self.horizon,
             nstep=self.engine.nstep,
-            timestep=self.engine.world.models[0].opt.timestep,
+            timestep=self.engine.world.scenarios[0].model.opt.timestep,
             groups=self.engine.world.instruments.groups,
         )
 
@@ -192,14 +191,15 @@ class _Run:
                 self._advance()
             finally:
                 if self.recorder and self.recorder.started:
+                    columns = self.engine.columns, self.engine.signal_columns
                     for row, lane in enumerate(self.lanes):
-                        lane.arrays = self.recorder.cut(row, lane.length)
+                        lane.arrays = self.recorder.cut(row, lane.length, *columns)
 
     def _advance(self) -> None:
         engine, recorder = self.engine, self.recorder
         samples = engine.reset()
         if recorder:
-            recorder.samples(np.arange(len(self.lanes)), samples)
+            recorder.samples(samples)
         observation = self._record(0)
         if self.policy is None:
             for row, lane in enumerate(self.lanes):
@@ -209,22 +209,22 @@ class _Run:
             if not len(ids):
                 return
             actions = engine.applied(self.actions)
-            samples = engine.advance(actions, t, ids)
+            samples = engine.advance(actions, ids)
             if recorder:
-                recorder.samples(ids, samples)
+                recorder.samples(samples)
             observation = self._record(t + 1)
             self._judge(t, ids, actions)
         for lane in self.lanes:
             lane.end(Outcome.TIMEOUT)
 
     def _record(self, t: int) -> dict[str, Array]:
-        observation = self.task.observe(self.engine.state)
+        engine = self.engine
+        rows = engine.observe()
+        observation = engine.columns.split(rows)
         if self.recorder:
-            world = self.engine.world
-            signals = self.task.signals(self.engine.state)
-            self.recorder.states(t, observation, signals, world.batch.state[:, self._control])
+            self.recorder.states(t, rows, engine.signals(), engine.world.batch.state[:, self._control])
             if t % Recorder.KEYFRAME_EVERY == 0:
-                self.recorder.keyframe(t, world.integration())
+                self.recorder.keyframe(t, engine.world.integration())
         return observation
 
     def _act(self, observation: Mapping[str, Array]) -> NDArray[np.intp]:

@@ -8,6 +8,9 @@ simulation, a batch and the recorder alike.
 from __future__ import annotations
 
 import abc
+import functools
+import math
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -16,7 +19,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import TaskError
+from sim.errors import TaskError, describe_error
 from sim.world import State
 
 Array = NDArray[Any]
@@ -35,12 +38,23 @@ class Command(NamedTuple):
 
 
 class Feature(NamedTuple):
-    """What a recorded observation or signal means."""
+    """What a recorded observation or signal means.
+
+    Attributes:
+        unit: SI unit, "1" for a ratio or a bit.
+        frame: the frame a vector is given in, else "".
+        names: of the components.
+        doc: one sentence.
+        low: least value that can be observed, for all components or each; what is beyond is clipped.
+        high: greatest value that can be observed.
+    """
 
     unit: str
     frame: str = ""
     names: tuple[str, ...] = ()
     doc: str = ""
+    low: float | tuple[float, ...] = -math.inf
+    high: float | tuple[float, ...] = math.inf
 
 
 class Task(abc.ABC):
@@ -127,3 +141,19 @@ class Task(abc.ABC):
     def instructions(self, p: Any) -> dict[str, str]:  # noqa: ANN401 - p is an instance of cls.Params
         """Return the work order in words, by language ("en", "ja"), true of this episode's parameters."""
         return {"en": self.name, "ja": self.name}
+
+
+@functools.cache
+def resolve(address: str) -> Task:
+    """Import "module:Class" and make an instance of it, one for all who ask.
+
+    Raises:
+        TaskError: no such class, or it is no task.
+    """
+    try:
+        found = pkgutil.resolve_name(address)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise TaskError(f"task {address!r} cannot be imported as 'module:Class': {describe_error(error)}") from error
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise TaskError(f"{address!r} is no subclass of sim.task.Task")
+    return found()

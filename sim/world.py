@@ -15,9 +15,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.channels import Instruments, Samples
-from sim.errors import unknown
-from sim.model import HELD, initial_state
+from sim.errors import TaskError, unknown
+from sim.instruments import Instruments, Samples
+from sim.model import HELD
+from sim.scenario import Scenario
 
 Array = NDArray[Any]
 
@@ -131,28 +132,22 @@ class World:
     """n simulations, each on its own model; all models share one layout.
 
     Args:
-        models: one per simulation, from `sim.model.compile_model`.
-        seeds: each simulation's episode seed, for its instruments' noise.
+        scenarios: one per simulation.
         memory: the task's slots.
         nthread: threads that share the simulations.
     """
 
-    def __init__(
-        self,
-        models: Sequence[mujoco.MjModel],
-        seeds: Sequence[int],
-        *,
-        memory: Sequence[str] = (),
-        nthread: int = 1,
-    ) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], *, memory: Sequence[str] = (), nthread: int = 1) -> None:
         from mujoco.batch import Batch  # 5 ms that reading and describing tasks do without
 
         _silence()
-        self.models = tuple(models)
-        self.batch = Batch(models[0], len(models), nthread, persistent=True)
-        self.batch.set_models(list(models))
-        self.instruments = Instruments(models, seeds)
+        model, nsim = scenarios[0].model, len(scenarios)
+        self.scenarios = list(scenarios)
+        self.batch = Batch(model, nsim, nthread, persistent=True)
+        self.batch.set_models([s.model for s in scenarios])
+        self.instruments = Instruments(model, nsim)
         self._fields: dict[tuple[str, str, str], Array] = {}
+        self._constants: dict[tuple[str, str, str], Array] = {}  # those of the fields that are the models'
         self._columns: dict[tuple[str, str], slice] = {}
         self._numerics: dict[str, Array] = {}
         self._memory = {name: HELD + i for i, name in enumerate(memory)}
@@ -164,6 +159,8 @@ class World:
         self._sensordata = self.batch.bind("sensordata")
         self.raw = np.zeros_like(self._sensordata)
         self.peak = np.zeros_like(self.raw)
+        for row, scenario in enumerate(scenarios):
+            self.instruments.put(row, scenario.errors)
 
     @property
     def state(self) -> State:
@@ -173,16 +170,37 @@ class World:
     @property
     def nsim(self) -> int:
         """Number of simulations."""
-        return len(self.models)
+        return len(self.scenarios)
 
-    def reset(self) -> list[Samples]:
-        """Put every simulation at its start and take the first sample of every channel."""
-        for i, model in enumerate(self.models):
-            self.batch.state[i] = initial_state(model)
-        self.batch.forward(stage=_ACC)
-        self.raw[:] = self._sensordata
-        self.peak[:] = np.abs(self.raw)
-        return self.instruments.first(self.raw, self.measured)
+    def replace(self, ids: NDArray[np.intp], scenarios: Sequence[Scenario]) -> None:
+        """Give some simulations other scenarios; `reset` them next.
+
+        Raises:
+            TaskError: a model's layout is not that of the others.
+        """
+        for row, scenario in zip(ids.tolist(), scenarios, strict=True):
+            self.scenarios[row] = scenario
+        try:
+            self.batch.set_models([s.model for s in self.scenarios])
+        except ValueError as error:
+            raise TaskError(f"parameters may not change a scene's layout: {error}") from error
+        for row, scenario in zip(ids.tolist(), scenarios, strict=True):
+            self.instruments.put(row, scenario.errors)
+            for name, values in self._numerics.items():
+                values[row] = scenario.numeric(name)
+        for (kind, name, attribute), values in self._constants.items():
+            values[ids] = getattr(getattr(self.batch, kind)(name), attribute)[ids]
+
+    def reset(self, ids: NDArray[np.intp] | None = None) -> list[Samples]:
+        """Put some simulations, or all, at their start and take the first sample of every channel."""
+        ids = np.arange(self.nsim) if ids is None else ids
+        for row in ids.tolist():
+            self.batch.state[row] = self.scenarios[row].start
+        self.batch.warning[ids] = 0
+        self.batch.forward(ids, stage=_ACC)
+        self.raw[ids] = self._sensordata[ids]
+        self.peak[ids] = np.abs(self.raw[ids])
+        return self.instruments.first(self.raw[ids], ids, self.measured)
 
     def restore(self, rows: NDArray[np.float64]) -> None:
         """Continue from recorded integration states (nsim, size)."""
@@ -193,13 +211,13 @@ class World:
         self.raw[:] = self._sensordata
         self.peak[:] = np.abs(self.raw)
 
-    def step(self, nstep: int, substep: int, ids: NDArray[np.intp]) -> list[Samples]:
+    def step(self, nstep: int, substeps: NDArray[np.int64], ids: NDArray[np.intp]) -> list[Samples]:
         """Advance some simulations by nstep physics steps under the present controls.
 
         Args:
             nstep: physics steps.
-            substep: physics steps taken before.
-            ids: the simulations, in ascending order.
+            substeps: (n,) physics steps that each took before.
+            ids: (n,) the simulations, in ascending order.
 
         Returns:
             The samples that fell due, rows as in ids.
@@ -212,7 +230,7 @@ class World:
         self.batch.forward(ids=ids, stage=_VEL)
         self.raw[ids] = sensed[:, -1]
         self.peak[ids] = np.abs(sensed).max(axis=1)
-        return self.instruments.measure(sensed, substep, ids, self.measured)
+        return self.instruments.measure(sensed, substeps, ids, self.measured)
 
     def faults(self) -> list[str]:
         """Name each simulation's instability, "" for none: MuJoCo's warnings, and anything not finite."""
@@ -242,12 +260,14 @@ class World:
                 value = getattr(getattr(self.batch, kind)(name), attribute)
             if len(self.batch._bound) != bound:
                 self.batch.forward(stage=_NONE)  # a new field reads zero until a call fills it
+            elif not any(np.may_share_memory(value, own) for own in (self.batch.state, *self.batch._bound.values())):
+                value = self._constants[key] = np.array(value)
             self._fields[key] = value
         return value
 
     def _activation(self, name: str) -> Array:
         """Return an actuator's activations (nsim, n), which MuJoCo's named access leaves out."""
-        actuator = self.models[0].actuator(name)
+        actuator = self.scenarios[0].model.actuator(name)
         start = max(0, int(actuator.actadr[0]))  # -1 where it has none
         return self.batch.bind("act")[:, start : start + int(actuator.actnum[0])]
 
@@ -262,7 +282,7 @@ class World:
                 found = self.instruments.columns[name]
             else:
                 self._known("sensor", name)
-                sensor = self.models[0].sensor(name)
+                sensor = self.scenarios[0].model.sensor(name)
                 found = slice(int(sensor.adr[0]), int(sensor.adr[0] + sensor.dim[0]))
             self._columns[key] = found
         return found
@@ -277,7 +297,7 @@ class World:
         """Return a constant of each simulation's model (nsim, k)."""
         if name not in self._numerics:
             self._known("numeric", name)
-            self._numerics[name] = np.array([m.numeric(name).data for m in self.models])
+            self._numerics[name] = np.array([s.numeric(name) for s in self.scenarios])
         return self._numerics[name]
 
     def close(self) -> None:
@@ -291,7 +311,7 @@ class World:
         self.close()
 
     def _known(self, kind: str, name: str) -> None:
-        model = self.models[0]
+        model = self.scenarios[0].model
         try:
             getattr(model, kind)(name)
         except KeyError:

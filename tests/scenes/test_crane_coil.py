@@ -10,9 +10,8 @@ import pytest
 
 from scenes.machines import c_hook, crane
 from scenes.steel.crane_coil import TOLERANCE, CraneCoil, CraneCoilParams
-from sim.engine import Engine
+from sim.engine import Engine, scenario
 from sim.episode import Outcome
-from sim.model import compile_model
 from sim.parameters import sample
 from sim.rollout import expert_mode, rollouts
 
@@ -39,16 +38,16 @@ def failures_of(episodes):
 
 def start(p):
     """Open one simulation of the task at its start."""
-    engine = Engine(TASK, [compile_model(TASK.build(p), TASK.memory)], [0])
+    engine = Engine(TASK, [scenario(TASK, p, 0)])
     engine.reset()
     return engine
 
 
-def still(engine, seconds, first=0):
+def still(engine, seconds):
     """Hold every drive at zero."""
     zeros = engine.applied(np.zeros((1, 3)))
-    for t in range(first, first + round(seconds * TASK.control_hz)):
-        engine.advance(zeros, t, np.array([0]))
+    for _ in range(round(seconds * TASK.control_hz)):
+        engine.advance(zeros, np.array([0]))
 
 
 def test_the_expert_succeeds(nominal):
@@ -119,7 +118,7 @@ def test_brakes_close_at_standstill_and_open_for_a_command():
         s, ids = engine.state, np.array([0])
         still(engine, 0.5)
         closed = [s.actuator(f"{a}_brake").ctrl[0, 0] for a in crane.AXES]
-        engine.advance(engine.applied(np.full((1, 3), 0.05)), 10, ids)
+        engine.advance(engine.applied(np.full((1, 3), 0.05)), ids)
         opened = [s.actuator(f"{a}_brake").ctrl[0, 0] for a in crane.AXES]
 
     assert closed == [1.0] * 3
@@ -164,8 +163,7 @@ def test_the_work_order_states_the_episodes_mass_size_and_places():
 
 
 def test_observations_serve_one_row_and_a_batch_alike():
-    models = [compile_model(TASK.build(sample(CraneCoilParams, seed)), TASK.memory) for seed in (0, 1)]
-    with Engine(TASK, models, [0, 1]) as engine:
+    with Engine(TASK, [scenario(TASK, sample(CraneCoilParams, seed), seed) for seed in (0, 1)]) as engine:
         engine.reset()
         both, one = TASK.observe(engine.state), TASK.observe(engine.state.row(1))
 

@@ -11,10 +11,9 @@ import pytest
 from scenes.catalog import load_task, task_names
 from sim import parameters
 from sim.distributions import Choice
-from sim.engine import Engine
+from sim.engine import Engine, scenario
 from sim.episode import Outcome
 from sim.layout import layout
-from sim.model import compile_model
 from sim.replay import recorded, replays
 from sim.rollout import rollouts
 
@@ -59,15 +58,15 @@ def test_every_corner_of_the_parameters_builds_and_starts_stably(task):
     fields = parameters.describe(task.Params)
     rng = np.random.default_rng(0)
     picks = [[0] * len(fields), [1] * len(fields), *rng.integers(0, 2, (14, len(fields))).tolist()]
-    models = []
+    scenarios = []
     for pick in picks:
         values = {n: ends(f.distribution)[k] for (n, f), k in zip(fields.items(), pick, strict=True)}
-        models.append(compile_model(task.build(parameters.unflatten(task.Params, values)), task.memory))
-    with Engine(task, models, range(len(models))) as engine:
+        scenarios.append(scenario(task, parameters.unflatten(task.Params, values), len(scenarios)))
+    with Engine(task, scenarios) as engine:
         engine.reset()
-        for t in range(round(task.control_hz)):
-            engine.advance(engine.applied(np.zeros(engine.low.shape)), t, np.arange(len(models)))
-        assert engine.world.faults() == [""] * len(models)
+        for _ in range(round(task.control_hz)):
+            engine.advance(engine.applied(np.zeros(engine.low.shape)), np.arange(len(scenarios)))
+        assert engine.world.faults() == [""] * len(scenarios)
 
 
 def test_every_observation_signal_and_action_is_described(task):

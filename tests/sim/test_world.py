@@ -7,6 +7,7 @@ import pytest
 from sim.errors import UnknownNameError
 from sim.model import CONTROL, INTEGRATION, compile_model, control_columns, initial_state, model_sha256
 from sim.rollout import rollout
+from sim.scenario import Scenario
 from sim.world import World
 
 FIELDS = (
@@ -27,7 +28,7 @@ def models(tiny):
 
 
 def open_world(models):
-    world = World(models, list(range(len(models))), memory=("fastest",))
+    world = World([Scenario(m, i) for i, m in enumerate(models)], memory=("fastest",))
     world.reset()
     return world
 
@@ -35,7 +36,7 @@ def open_world(models):
 def advance(world, steps, speed=0.7):
     world.ctrl[:] = speed
     for t in range(steps):
-        world.step(5, 5 * t, np.arange(world.nsim))
+        world.step(5, np.full(world.nsim, 5 * t), np.arange(world.nsim))
 
 
 def test_a_field_reads_the_same_whenever_it_is_first_asked_for(models):
@@ -92,11 +93,11 @@ def test_an_actuators_activation_is_read_and_written_in_place(tiny):
         servo = spec.add_actuator(name=name, target="rail", trntype=mujoco.mjtTrn.mjTRN_JOINT)
         servo.set_to_intvelocity(kp=10.0)
         servo.actrange = [-5.0, 5.0]
-    with World([compile_model(spec)] * 2, [0, 1]) as world:
+    with World([Scenario(compile_model(spec), i) for i in range(2)]) as world:
         world.reset()
         world.state.actuator("second").act[...] = [[0.5], [1.5]]
         world.state.actuator("second").ctrl[...] = 1.0
-        world.step(10, 0, np.arange(2))
+        world.step(10, np.zeros(2, int), np.arange(2))
         # the activation integrates the command: 10 steps of 2 ms at 1 m/s
         np.testing.assert_allclose(world.state.actuator("second").act, [[0.52], [1.52]], atol=1e-12)
         np.testing.assert_array_equal(world.state.actuator("first").act, [[0.0], [0.0]])
@@ -143,7 +144,7 @@ def test_restoring_a_state_restores_all_of_it(models):
 def test_peak_is_the_greatest_value_of_all_physics_steps_of_a_control_step(models):
     with open_world(models[:1]) as world:
         world.ctrl[:] = 1.0
-        seen = world.step(25, 0, np.array([0]))
+        seen = world.step(25, np.zeros(1, int), np.array([0]))
         force = next(s for s in seen if s.values.shape[1] == 24)  # 250 Hz: every step but the first
         assert world.state.peak("force").shape == (1, 1)
         # gain 1.01, resolution 0.1 and noise 0.2 stand between the true and the measured value
@@ -155,8 +156,8 @@ def test_stepping_some_simulations_leaves_the_others_alone(models):
     with open_world(models) as world, open_world(models) as all_of_them:
         world.ctrl[:] = all_of_them.ctrl[:] = 0.5
         before = world.integration()
-        world.step(5, 0, np.array([0, 2]))
-        all_of_them.step(5, 0, np.arange(3))
+        world.step(5, np.zeros(2, int), np.array([0, 2]))
+        all_of_them.step(5, np.zeros(3, int), np.arange(3))
         np.testing.assert_array_equal(world.batch.state[1], before[1])
         np.testing.assert_array_equal(world.batch.state[[0, 2]], all_of_them.batch.state[[0, 2]])
 

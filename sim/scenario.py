@@ -1,0 +1,41 @@
+"""A compiled scene and the seed of its episode: all that a simulation starts from, worked out once."""
+
+import functools
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.instruments import Errors, instrument_errors
+from sim.model import initial_state
+
+
+class Scenario:
+    """One episode before it begins; nothing in it changes, so that it may be begun again and again.
+
+    Attributes:
+        model: the compiled scene, from `sim.model.compile_model`.
+        seed: the episode's.
+    """
+
+    def __init__(self, model: mujoco.MjModel, seed: int) -> None:
+        self.model = model
+        self.seed = seed
+        self._numerics: dict[str, NDArray[np.float64]] = {}
+
+    @functools.cached_property
+    def start(self) -> NDArray[np.float64]:
+        """The integration state (size,) at the start."""
+        return initial_state(self.model)
+
+    @functools.cached_property
+    def errors(self) -> tuple[Errors, ...]:
+        """Its instruments' errors."""
+        return instrument_errors(self.model, self.seed)
+
+    def numeric(self, name: str) -> NDArray[np.float64]:
+        """Return a constant (k,) of the scene."""
+        found = self._numerics.get(name)
+        if found is None:
+            found = self._numerics[name] = np.array(self.model.numeric(name).data)
+        return found
