@@ -55,11 +55,11 @@ class MyTask(Task):
     memory = ("touched",)  # a task object holds no state: what must be remembered lives in the simulation
     features: ClassVar[Mapping[str, Feature]] = {
         "drive": Feature("m/s", doc="commanded pusher speed"),
-        "pusher": Feature("m", "world", ("x",)),
-        "laser": Feature("m", doc="from the laser gauge back to the billet's head"),
-        "force": Feature("N", names=("x",)),
-        "mark": Feature("m", "world", ("x",)),
-        "touched": Feature("1", doc="PLC bit: the pusher has met the billet"),
+        "pusher": Feature("m", "world", ("x",), low=-0.5, high=2.5),  # bounds of what can be observed
+        "laser": Feature("m", doc="from the laser gauge back to the billet's head", low=-1.0, high=2.5),
+        "force": Feature("N", names=("x",), low=-100.0, high=1e4),
+        "mark": Feature("m", "world", ("x",), low=0.0, high=2.0),
+        "touched": Feature("1", doc="PLC bit: the pusher has met the billet", low=0.0, high=1.0),
     }
 
     def build(self, p: BilletParams) -> mujoco.MjSpec:

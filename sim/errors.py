@@ -25,6 +25,10 @@ class ActionError(GenbaError, ValueError):
     """An action of the wrong shape, or one that is not finite."""
 
 
+class RenderError(GenbaError, TypeError):
+    """A picture that cannot be had. A TypeError, by which clients that ask for pictures first go on without."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name comes closest: "; did you mean 'x'?", else "; known: a, b"."""
     names = list(known)

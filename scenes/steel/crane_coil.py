@@ -49,6 +49,8 @@ UNLOADED = 0.05  # of the coil's weight on the hook
 SWAY_LIMIT, SWAY_ZONE = 0.25, 1.5  # m of sway, m from stacked coils
 STRIKE, LANDING = 0.2, 0.1  # m/s: of coil against coil or hook; of coil onto saddle
 TILT_LIMIT = math.radians(5.0)  # of a loaded hook; steel slides on steel from 7 degrees (friction 0.12)
+_AXES = (-4.0, -2.5, 0.0, -1.3, -1.0, -0.3), (29.0, 2.5, 36.0, 1.3, 13.0, 0.3)  # m, m/s: what can be observed
+_BELOW = (-35.0, -35.0, -18.0), (35.0, 35.0, 2.0)
 AISLE = 0.6  # m between the coils of the target's row
 _TOUCHES = {"hook_coil": ("hook", "coil"), "hook_floor": ("hook", "floor"), "coil_floor": ("coil", "floor")} | {
     f"coil_{name}": ("coil", name) for name in ("start", "target", "stack_a", "stack_b")
@@ -104,13 +106,13 @@ class CraneCoil(Task):
         "bridge": Feature("m/s", "world", doc="Bridge speed reference, along the runway."),
         "trolley": Feature("m/s", "bridge", doc="Trolley speed reference, across the bay."),
         "hoist": Feature("m/s", "world", doc="Hoist speed reference, up."),
-        "axes": Feature("m, m/s", "", ("x", "vx", "y", "vy", "z", "vz"), "Bridge, trolley and hoist by encoder."),
-        "sway": Feature("m", "trolley", ("x", "y"), "Hook block from under the trolley, by camera."),
-        "tilt": Feature("rad", "block", ("x", "y"), "C-hook on its pin, by inclinometer."),
-        "load": Feature("N", "", ("1", "2", "3", "4"), "Rope falls by load cell."),
-        "arm": Feature("m", "trolley", ("x", "y", "z"), "Middle of the hook's arm, by the trolley's camera."),
-        "coil": Feature("m", "trolley", ("x", "y", "z"), "Centre of the coil, by the trolley's camera."),
-        "target": Feature("m", "trolley", ("x", "y", "z"), "Seat on the target saddle, by the yard's map."),
+        "axes": Feature("m, m/s", "", ("x", "vx", "y", "vy", "z", "vz"), "The three axes by encoder.", *_AXES),
+        "sway": Feature("m", "trolley", ("x", "y"), "Hook block from under the trolley, by camera.", -6.0, 6.0),
+        "tilt": Feature("rad", "block", ("x", "y"), "C-hook on its pin, by inclinometer.", -1.6, 1.6),
+        "load": Feature("N", "", ("1", "2", "3", "4"), "Rope falls by load cell.", -1e3, 4e5),
+        "arm": Feature("m", "trolley", ("x", "y", "z"), "Middle of the hook's arm, by camera.", *_BELOW),
+        "coil": Feature("m", "trolley", ("x", "y", "z"), "Centre of the coil, by camera.", *_BELOW),
+        "target": Feature("m", "trolley", ("x", "y", "z"), "Seat on the target saddle, by map.", *_BELOW),
     }
 
     def build(self, p: CraneCoilParams) -> mujoco.MjSpec:

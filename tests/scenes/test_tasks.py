@@ -78,6 +78,16 @@ def test_every_observation_signal_and_action_is_described(task):
     assert all(channel.unit for _, channel in known.channels.values())
 
 
+def test_every_observation_is_bounded_and_experts_stay_inside(task, episodes):
+    for name, (dim, feature) in layout(task).observations.items():
+        low, high = (np.full(dim, bound, np.float32) for bound in (feature.low, feature.high))
+        assert np.isfinite([low, high]).all(), name
+        for episode in episodes:
+            seen = episode.observations[name]
+            bits = ((seen == low) | (seen == high)).all()
+            assert bits or ((seen > low) & (seen < high)).all(), name
+
+
 def test_every_parameter_has_a_unit_and_a_sentence(task):
     for field in parameters.describe(task.Params).values():
         assert field.unit, field.name

@@ -103,7 +103,13 @@ class Shove(Task):
     failures = ("past",)
     degradations = ("fast", "lazy")
     memory = ("fastest",)
-    features = {"x": Feature("m", "world", ("x", "y", "z")), "encoder": Feature("m"), "force": Feature("N")}  # noqa: RUF012
+    features = {  # noqa: RUF012
+        "x": Feature("m", "world", ("x", "y", "z"), low=-5.0, high=5.0),
+        "encoder": Feature("m", low=-5.0, high=5.0),
+        "force": Feature("N", low=-1e3, high=1e3),
+        "peak": Feature("N", low=0.0, high=1e3),
+        "true": Feature("N", low=-1e3, high=1e3),
+    }
 
     def build(self, p):
         box = mujoco.mjtGeom.mjGEOM_BOX
