@@ -29,8 +29,8 @@ def check_vector_env(make: Make) -> None:
         AssertionError: the environment breaks a promise; the message says which.
     """
     _check_spaces(make(autoreset_mode=AutoresetMode.NEXT_STEP))
-    _check_seeds(make)
     _check_copies(make(autoreset_mode=AutoresetMode.NEXT_STEP))
+    _check_seeds(make)
     _check_next_step(make(autoreset_mode=AutoresetMode.NEXT_STEP, max_episode_steps=_KEEPS))
     _check_same_step(make(autoreset_mode=AutoresetMode.SAME_STEP, max_episode_steps=_KEEPS))
     _check_disabled(make(autoreset_mode=AutoresetMode.DISABLED, max_episode_steps=_KEEPS))
@@ -144,16 +144,17 @@ def _check_same_step(env: Env) -> None:
             _check_observation(env, observation)
             done = terminations | truncations
             ended += int(done.sum())
-            assert ("final_obs" in info) == done.any(), "SAME_STEP: final_obs where, and only where, episodes end"
+            assert ("final_obs" in info) == done.any(), (
+                "SAME_STEP: final_obs must be there when, and only when, episodes end"
+            )
             if done.any():
                 assert np.array_equal(info["_final_obs"], done), "SAME_STEP: _final_obs masks other environments"
                 assert "final_info" in info, "SAME_STEP: no final_info"
                 for row in np.flatnonzero(done):
                     final = info["final_obs"][row]
                     assert env.single_observation_space.contains(final), f"SAME_STEP: {final!r} is no observation"
-                    assert not _same(final, _rows(observation, env.num_envs)[row]), (
-                        "SAME_STEP: final_obs is the new one"
-                    )
+                    new = _rows(observation, env.num_envs)[row]
+                    assert not _same(final, new), "SAME_STEP: final_obs is the next episode's"
         assert ended >= 3 * env.num_envs, f"SAME_STEP: {ended} episodes of {_KEEPS} steps ended in 3 * {_KEEPS}"
 
 
