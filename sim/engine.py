@@ -54,6 +54,7 @@ class Engine:
     Args:
         task: the task.
         scenarios: one per simulation, from `scenario`.
+        telemetry: False where nobody records it: `advance` then returns only each channel's latest sample.
         nthread: threads that share the simulations.
 
     Attributes:
@@ -61,10 +62,10 @@ class Engine:
         success: (nsim,) as the task judged the last control step.
     """
 
-    def __init__(self, task: Task, scenarios: Sequence[Scenario], *, nthread: int = 1) -> None:
+    def __init__(self, task: Task, scenarios: Sequence[Scenario], *, telemetry: bool = True, nthread: int = 1) -> None:
         self.task = task
         model, nsim = scenarios[0].model, len(scenarios)
-        self.world = World(scenarios, memory=task.memory, nthread=nthread)
+        self.world = World(scenarios, memory=task.memory, telemetry=telemetry, nthread=nthread)
         self.state = self.world.state
         self.nstep = substeps(task, model)
         self.actuators = policy_actuators(task, model)
@@ -106,9 +107,10 @@ class Engine:
         samples = self.world.reset(ids)
         self.steps[ids] = 0
         others = np.delete(self._all, ids)
-        kept = self.world.batch.state[others]
+        world = self.world
+        kept, own = world.batch.state[others], world.own[others]
         self.task.logic(self.state)
-        self.world.batch.state[others] = kept  # theirs was scanned already
+        world.batch.state[others], world.own[others] = kept, own  # theirs was scanned already
         self.success = self.task.success(self.state)
         return samples
 

@@ -46,11 +46,11 @@ def model_sha256(model: mujoco.MjModel) -> str:
     return hashlib.sha256(buffer.tobytes()).hexdigest()
 
 
-def control_columns(model: mujoco.MjModel) -> NDArray[np.intp]:
-    """Return where the numbers of a `CONTROL` state are in an integration state."""
+def state_columns(model: mujoco.MjModel, component: int) -> NDArray[np.intp]:
+    """Return where the numbers of a smaller state, such as `CONTROL`, are in an integration state."""
     index = np.arange(mujoco.mj_stateSize(model, INTEGRATION), dtype=float)
-    columns = np.empty(mujoco.mj_stateSize(model, CONTROL))
-    mujoco.mj_extractState(model, index, INTEGRATION, columns, CONTROL)
+    columns = np.empty(mujoco.mj_stateSize(model, component))
+    mujoco.mj_extractState(model, index, INTEGRATION, columns, component)
     return columns.astype(np.intp)
 
 

@@ -11,7 +11,7 @@ from sim import parameters
 from sim.distributions import Value
 from sim.engine import Engine, scenario
 from sim.episode import Episode
-from sim.model import control_columns, model_sha256
+from sim.model import model_sha256
 from sim.scenario import Scenario
 from sim.task import Task
 
@@ -64,7 +64,7 @@ def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0) -> l
         rows.append(i)
         scenarios.append(found)
     if rows:
-        with np.errstate(all="ignore"), Engine(task, scenarios) as engine:
+        with np.errstate(all="ignore"), Engine(task, scenarios, telemetry=False) as engine:
             for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe)):
                 findings[rows[row]] = finding
     return findings
@@ -74,18 +74,17 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> lis
     findings = [""] * len(episodes)
     first = int(episodes[0].keyframe_steps[keyframe])
     engine.restore(np.array([e.keyframes[keyframe] for e in episodes]), first)
-    columns = control_columns(engine.world.scenarios[0].model)
     lengths = np.array([len(e.actions) for e in episodes])
     actions = np.zeros(engine.low.shape, np.float32)
     for t in range(first, int(lengths.max()) + 1):
-        state, seen = engine.world.batch.state[:, columns], engine.columns.split(engine.observe())
+        state, seen = engine.world.control(), engine.columns.split(engine.observe())
         if t == first > 0:  # what was seen there may describe the step before, which is not replayed: peaks, forces
             seen = {}
         for row in np.flatnonzero(lengths >= t).tolist():
             if not findings[row]:
                 findings[row] = _difference(episodes[row], t, state[row], {k: v[row] for k, v in seen.items()})
             if not findings[row] and t in episodes[row].keyframe_steps:
-                findings[row] = _keyframe_difference(episodes[row], t, engine.world.batch.state[row])
+                findings[row] = _keyframe_difference(episodes[row], t, engine.world.integration()[row])
         ids = np.flatnonzero((lengths > t) & [not f for f in findings])
         if not len(ids):
             break

@@ -15,7 +15,7 @@ from sim import parameters
 from sim.engine import Engine, horizon_steps, substeps
 from sim.episode import Episode, Outcome, Recorder
 from sim.errors import ActionError, describe_error, unknown
-from sim.model import compile_model, control_columns, model_sha256
+from sim.model import compile_model, model_sha256
 from sim.parameters import Overrides
 from sim.scenario import Scenario
 from sim.seeds import stream
@@ -168,10 +168,10 @@ class _Run:
 
     def __init__(self, task: Task, lanes: list[_Lane], policy: Policy | None, *, record: bool) -> None:
         self.task, self.lanes, self.policy = task, lanes, policy
-        self.engine = Engine(task, [lane.scenario for lane in lanes if lane.scenario is not None])
+        scenarios = [lane.scenario for lane in lanes if lane.scenario is not None]
+        self.engine = Engine(task, scenarios, telemetry=record)
         self.horizon = horizon_steps(task)
         self.recorder = self._recorder() if record else None
-        self._control = control_columns(self.engine.world.scenarios[0].model)
         self.actions = np.zeros(self.engine.low.shape)
         self.phases = np.full(len(lanes), -1, np.int16)
 
@@ -222,7 +222,7 @@ class _Run:
         rows = engine.observe()
         observation = engine.columns.split(rows)
         if self.recorder:
-            self.recorder.states(t, rows, engine.signals(), engine.world.batch.state[:, self._control])
+            self.recorder.states(t, rows, engine.signals(), engine.world.control())
             if t % Recorder.KEYFRAME_EVERY == 0:
                 self.recorder.keyframe(t, engine.world.integration())
         return observation

@@ -190,7 +190,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         if self._engine is None:
             if len(ids) < self.num_envs:
                 raise gymnasium.error.ResetNeeded("the first reset must be of all environments: leave reset_mask out")
-            self._engine = Engine(self.task, scenarios, nthread=self._nthread)
+            self._engine = Engine(self.task, scenarios, telemetry=False, nthread=self._nthread)
         else:
             self._engine.replace(ids, scenarios)
         with np.errstate(all="ignore"):
@@ -300,7 +300,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
             ]
             self._numbers, self._words = np.array([d.numbers for d in drawn]), np.array([d.words for d in drawn])
             self._tabulate()
-            self._engine = Engine(self.task, [d.scenario for d in drawn], nthread=self._nthread)
+            self._engine = Engine(self.task, [d.scenario for d in drawn], telemetry=False, nthread=self._nthread)
             self._engine.reset()
             self._engine.restore(state["integration"], state["steps"])
 

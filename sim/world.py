@@ -4,8 +4,9 @@ The batch is persistent (one MjData a simulation), which makes three things true
 after a call belong to their own simulation, the velocity stage computed at the end of a control step is where the
 next one goes on (it costs nothing), and row i equals a simulation run alone, bit for bit.
 
-What the engine itself must remember is in `userdata`, hence in the state that is recorded and restored: the time for
-which success has held, the task's memory slots, and the latest reading of every telemetry channel.
+What the engine itself must remember is the simulation's `userdata` in every state that is recorded and restored: the
+time for which success has held, the task's memory slots, and the latest reading of every telemetry channel. In between
+it is kept beside the batch (`World.own`), which would otherwise take each change of it for another simulation.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from sim.errors import TaskError, unknown
 from sim.instruments import Instruments, Samples
-from sim.model import HELD
+from sim.model import CONTROL, HELD, state_columns
 from sim.scenario import Scenario
 
 Array = NDArray[Any]
@@ -134,10 +135,13 @@ class World:
     Args:
         scenarios: one per simulation.
         memory: the task's slots.
+        telemetry: False to work out only each channel's latest sample of a control step, which is what policies see.
         nthread: threads that share the simulations.
     """
 
-    def __init__(self, scenarios: Sequence[Scenario], *, memory: Sequence[str] = (), nthread: int = 1) -> None:
+    def __init__(
+        self, scenarios: Sequence[Scenario], *, memory: Sequence[str] = (), telemetry: bool = True, nthread: int = 1
+    ) -> None:
         from mujoco.batch import Batch  # 5 ms that reading and describing tasks do without
 
         _silence()
@@ -145,17 +149,20 @@ class World:
         self.scenarios = list(scenarios)
         self.batch = Batch(model, nsim, nthread, persistent=True)
         self.batch.set_models([s.model for s in scenarios])
-        self.instruments = Instruments(model, nsim)
+        self.instruments = Instruments(model, nsim, telemetry=telemetry)
+        self._sensed: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._fields: dict[tuple[str, str, str], Array] = {}
         self._constants: dict[tuple[str, str, str], Array] = {}  # those of the fields that are the models'
         self._columns: dict[tuple[str, str], slice] = {}
         self._numerics: dict[str, Array] = {}
         self._memory = {name: HELD + i for i, name in enumerate(memory)}
-        userdata = self.batch.bind("userdata")
-        self.held = userdata[:, 0]
-        self.measured = userdata[:, HELD + len(memory) :]
+        self._control = state_columns(model, CONTROL)
+        self._own = state_columns(model, int(mujoco.mjtState.mjSTATE_USERDATA))
+        self._own_in_control = np.searchsorted(self._control, self._own)
+        self.own = np.zeros((nsim, len(self._own)))
+        self.held = self.own[:, 0]
+        self.measured = self.own[:, HELD + len(memory) :]
         self.ctrl = self.batch.bind("ctrl")
-        self._userdata = userdata
         self._sensordata = self.batch.bind("sensordata")
         self.raw = np.zeros_like(self._sensordata)
         self.peak = np.zeros_like(self.raw)
@@ -196,6 +203,7 @@ class World:
         ids = np.arange(self.nsim) if ids is None else ids
         for row in ids.tolist():
             self.batch.state[row] = self.scenarios[row].start
+        self.own[ids] = 0.0
         self.batch.warning[ids] = 0
         self.batch.forward(ids, stage=_ACC)
         self.raw[ids] = self._sensordata[ids]
@@ -208,6 +216,7 @@ class World:
         self.batch.forward(stage=_ACC)
         self.batch.state[:] = rows  # the acceleration pass writes the solver's warm start
         self.batch.forward(stage=_VEL)
+        self.own[:] = rows[:, self._own]
         self.raw[:] = self._sensordata
         self.peak[:] = np.abs(self.raw)
 
@@ -222,15 +231,24 @@ class World:
         Returns:
             The samples that fell due, rows as in ids.
         """
-        sensed = np.empty((len(ids), nstep, self.raw.shape[1]))
-        self.batch.step(ids=ids)
+        sensed, later = self._buffers(len(ids), nstep)
+        which = None if len(ids) == self.nsim else ids
+        self.batch.step(which)
         sensed[:, 0] = self._sensordata[ids]
         if nstep > 1:
-            sensed[:, 1:] = self.batch.rollout(nstep - 1, record=("sensordata",), ids=ids)["sensordata"]
-        self.batch.forward(ids=ids, stage=_VEL)
+            self.batch.rollout(nstep - 1, record=("sensordata",), ids=which, out={"sensordata": later})
+            sensed[:, 1:] = later
+        self.batch.forward(which, stage=_VEL)
         self.raw[ids] = sensed[:, -1]
-        self.peak[ids] = np.abs(sensed).max(axis=1)
+        self.peak[ids] = np.abs(np.maximum(sensed.max(axis=1), -sensed.min(axis=1)))
         return self.instruments.measure(sensed, substeps, ids, self.measured)
+
+    def _buffers(self, n: int, nstep: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return arrays for what n simulations sense in nstep steps, and after the first; new ones cost page faults."""
+        if self._sensed is None or self._sensed[0].shape[:2] != (n, nstep):
+            width = self.raw.shape[1]
+            self._sensed = np.empty((n, nstep, width)), np.empty((n, nstep - 1, width))
+        return self._sensed
 
     def faults(self) -> list[str]:
         """Name each simulation's instability, "" for none: MuJoCo's warnings, and anything not finite."""
@@ -243,9 +261,17 @@ class World:
             out.append(", ".join(named) or ("" if np.isfinite(self.batch.state[i]).all() else "state not finite"))
         return out
 
-    def integration(self, ids: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
-        """Copy the integration states (n, size) of some simulations: what exact replay starts from."""
-        return self.batch.state[ids].copy()
+    def integration(self) -> NDArray[np.float64]:
+        """Copy the integration states (nsim, size): what exact replay starts from."""
+        rows = self.batch.state.copy()
+        rows[:, self._own] = self.own
+        return rows
+
+    def control(self) -> NDArray[np.float64]:
+        """Copy the states (nsim, size) of `sim.model.CONTROL`."""
+        rows = self.batch.state[:, self._control]
+        rows[:, self._own_in_control] = self.own
+        return rows
 
     def field(self, kind: str, name: str, attribute: str) -> Array:
         """Return a live (nsim, ...) array of a named object; found once, then remembered."""
@@ -291,7 +317,7 @@ class World:
         """Return a memory slot's live values (nsim,)."""
         if name not in self._memory:
             raise unknown("memory slot", name, self._memory)
-        return self._userdata[:, self._memory[name]]
+        return self.own[:, self._memory[name]]
 
     def numeric(self, name: str) -> Array:
         """Return a constant of each simulation's model (nsim, k)."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sim.errors import UnknownNameError
-from sim.model import CONTROL, INTEGRATION, compile_model, control_columns, initial_state, model_sha256
+from sim.model import CONTROL, INTEGRATION, compile_model, initial_state, model_sha256
 from sim.rollout import rollout
 from sim.scenario import Scenario
 from sim.world import World
@@ -58,7 +58,7 @@ def test_reading_a_field_for_the_first_time_changes_nothing_that_follows(models)
             curious.field(kind, name, attribute)
         for world in (curious, plain):
             advance(world, 20)
-        np.testing.assert_array_equal(curious.batch.state, plain.batch.state)
+        np.testing.assert_array_equal(curious.integration(), plain.integration())
 
 
 def test_positions_and_velocities_are_current_after_a_step(models):
@@ -66,7 +66,7 @@ def test_positions_and_velocities_are_current_after_a_step(models):
         advance(world, 25)
         for i, model in enumerate(models):
             data = mujoco.MjData(model)
-            mujoco.mj_setState(model, data, world.batch.state[i], INTEGRATION)
+            mujoco.mj_setState(model, data, world.integration()[i], INTEGRATION)
             mujoco.mj_forward(model, data)
             np.testing.assert_allclose(world.state.body("box").xpos[i], data.body("box").xpos, rtol=0, atol=1e-15)
             np.testing.assert_allclose(world.state.body("box").cvel[i], data.body("box").cvel, rtol=0, atol=1e-12)
@@ -158,8 +158,8 @@ def test_stepping_some_simulations_leaves_the_others_alone(models):
         before = world.integration()
         world.step(5, np.zeros(2, int), np.array([0, 2]))
         all_of_them.step(5, np.zeros(3, int), np.arange(3))
-        np.testing.assert_array_equal(world.batch.state[1], before[1])
-        np.testing.assert_array_equal(world.batch.state[[0, 2]], all_of_them.batch.state[[0, 2]])
+        np.testing.assert_array_equal(world.integration()[1], before[1])
+        np.testing.assert_array_equal(world.integration()[[0, 2]], all_of_them.integration()[[0, 2]])
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,10 @@ def test_control_columns_pick_the_recorded_state_out_of_the_integration_state(mo
     with open_world(models[:1]) as world:
         advance(world, 10)
         data = mujoco.MjData(models[0])
-        mujoco.mj_setState(models[0], data, world.batch.state[0], INTEGRATION)
+        mujoco.mj_setState(models[0], data, world.integration()[0], INTEGRATION)
         expected = np.empty(mujoco.mj_stateSize(models[0], CONTROL))
         mujoco.mj_getState(models[0], data, expected, CONTROL)
-        np.testing.assert_array_equal(world.batch.state[0, control_columns(models[0])], expected)
+        np.testing.assert_array_equal(world.control()[0], expected)
 
 
 def test_the_hash_of_a_model_tells_any_parameter(tiny):
