@@ -29,6 +29,10 @@ class RenderError(GenbaError, TypeError):
     """A picture that cannot be had. A TypeError, by which clients that ask for pictures first go on without."""
 
 
+class MissingExtraError(GenbaError, ImportError):
+    """A package that genba does without until it is asked for, and that is not installed."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name comes closest: "; did you mean 'x'?", else "; known: a, b"."""
     names = list(known)
