@@ -19,6 +19,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from mujoco.batch import Batch
 
 from generators import driver
 from generators.config import make_config
@@ -28,9 +29,13 @@ from scenes.catalog import load_task
 from sim import parameters
 from sim.engine import Engine, scenario
 from sim.episode import Episode
+from sim.layout import layout
 from sim.model import INTEGRATION
 from sim.rollout import rollouts
 from sim.task import Task
+from sim.vector_env import TaskVectorEnv
+
+ENVS = 32  # in a vector environment
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,16 +69,18 @@ class Size:
         episodes: per round.
         rounds: of each pair.
         shards: made by two workers, of an eighth of the episodes each.
+        steps: of vector environments.
     """
 
     episodes: int = 24
     rounds: int = 2
     shards: int = 8
+    steps: int = 100
 
 
 def measure(task_name: str, size: Size) -> Iterator[Ratio]:
     """Measure everything with one task, figure by figure."""
-    for figure in (generation, recording, two_workers, reset):
+    for figure in (generation, recording, two_workers, reset, pooled_reset, vector_step):
         yield figure(task_name, size)
     for figure in (verification, import_time, help_time):
         yield figure(size)
@@ -129,6 +136,49 @@ def reset(task_name: str, size: Size) -> Ratio:
 
     value = statistics.median(build(seed) for seed in range(8 * size.rounds))
     return Ratio(f"randomized reset, ms ({task_name})", value, "<= 15", "sample + build + compile")
+
+
+def pooled_reset(task_name: str, size: Size) -> Ratio:
+    """Measure a reset of an environment that draws from precompiled models."""
+    env = TaskVectorEnv(load_task(task_name), ENVS, pool=ENVS, nthread=1)
+    env.reset(seed=0)
+    value = statistics.median(_timed(env.reset) for _ in range(20 * size.rounds)) / ENVS * 1e6
+    return Ratio(f"randomized reset from a pool, us ({task_name})", value, "<= 50", f"{ENVS} environments at once")
+
+
+def vector_step(task_name: str, size: Size) -> Ratio:
+    """Compare a vector environment's step, all included, with `Batch.step` of the same controls; expert actions."""
+    task = load_task(task_name)
+    taken = [e.actions for e in rollouts(task, range(ENVS))]
+    steps = min(size.steps, *(len(a) for a in taken))
+    actions = np.stack([a[:steps] for a in taken], axis=1).astype(float)
+    low, high = np.array([(a.low, a.high) for a in layout(task).actions]).T
+    actions = 2 * (actions - low) / (high - low) - 1
+    env = TaskVectorEnv(task, ENVS, nthread=1)
+    env.reset(options={"episode_seed": range(ENVS)})
+    world = env.engine.world
+    batch = Batch(world.scenarios[0].model, ENVS, 1, persistent=True)
+    batch.set_models([s.model for s in world.scenarios])
+    start, controls = world.integration(), np.zeros((steps, *world.ctrl.shape))
+
+    def ours() -> float:
+        env.reset(options={"episode_seed": range(ENVS)})
+        spent = 0.0
+        for t in range(steps):
+            spent += _timed(functools.partial(env.step, actions[t]))
+            controls[t] = world.ctrl
+        return spent
+
+    def bare() -> float:
+        batch.state[:] = start
+        batch.forward()
+        return _timed(lambda: [(np.copyto(batch.ctrl, row), batch.step(nstep=env.engine.nstep)) for row in controls])
+
+    ours()
+    slow, fast = np.median([(ours(), bare()) for _ in range(max(3, size.rounds))], axis=0)
+    each = fast / steps / ENVS / env.engine.nstep * 1e6
+    note = f"{ENVS} environments: {ENVS * steps / slow:.0f} steps/s, {each:.1f} us a bare substep"
+    return Ratio(f"vector environment step / Batch.step ({task_name})", fast / slow, ">= 0.92", note)
 
 
 def verification(size: Size) -> Ratio:

@@ -156,11 +156,7 @@ class Engine:
     def _limit(self, ids: NDArray[np.intp]) -> None:
         """Read off the actuators' ranges."""
         for row in ids.tolist():
-            model = self.world.scenarios[row].model
-            limited = model.actuator_ctrllimited[self._columns].astype(bool)
-            limits = model.actuator_ctrlrange[self._columns]
-            self.low[row] = np.where(limited, limits[:, 0], -np.inf)
-            self.high[row] = np.where(limited, limits[:, 1], np.inf)
+            self.low[row], self.high[row] = self.world.scenarios[row].limits[:, self._columns]
 
     def __enter__(self) -> Self:
         return self

@@ -6,8 +6,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.instruments import Errors, instrument_errors
 from sim.model import initial_state
+from sim.noise import ErrorSource
 
 
 class Scenario:
@@ -29,9 +29,15 @@ class Scenario:
         return initial_state(self.model)
 
     @functools.cached_property
-    def errors(self) -> tuple[Errors, ...]:
-        """Its instruments' errors."""
-        return instrument_errors(self.model, self.seed)
+    def errors(self) -> ErrorSource:
+        """Where its instruments' errors come from."""
+        return ErrorSource(self.model, self.seed)
+
+    @functools.cached_property
+    def limits(self) -> NDArray[np.float64]:
+        """The range (2, nu) of every control, infinite where it has none."""
+        limited = self.model.actuator_ctrllimited.astype(bool)[:, None]
+        return np.where(limited, self.model.actuator_ctrlrange, [-np.inf, np.inf]).T
 
     def numeric(self, name: str) -> NDArray[np.float64]:
         """Return a constant (k,) of the scene."""

@@ -101,6 +101,17 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         """Each environment's generator, which its episodes' seeds are drawn from."""
         return tuple(self._generator(row) for row in range(self.num_envs))
 
+    @property
+    def engine(self) -> Engine:
+        """The simulations.
+
+        Raises:
+            ResetNeeded: before the first reset.
+        """
+        if self._engine is None:
+            raise gymnasium.error.ResetNeeded("call reset() first")
+        return self._engine
+
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Any, Info]:
@@ -135,7 +146,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             ActionError: wrong shape, or not finite.
         """
-        engine = self._open()
+        engine = self.engine
         if self.autoreset_mode is AutoresetMode.DISABLED and self._done.any():
             raise gymnasium.error.ResetNeeded(
                 f"environments {np.flatnonzero(self._done).tolist()} are done: reset them"
@@ -231,14 +242,14 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _seen(self, broken: Array | None = None) -> NDArray[np.float32]:
         """Return what is observed (num_envs, width): the last that was, where the physics has diverged."""
-        rows = self._open().observe()
+        rows = self.engine.observe()
         if broken is not None and broken.any():
             rows[broken] = self._last[broken]
         self._last = rows.copy()
         return rows
 
     def _observation(self, rows: NDArray[np.float32]) -> Any:  # noqa: ANN401 - as the observation space
-        return self._open().columns.split(rows) if self._dict else rows
+        return self.engine.columns.split(rows) if self._dict else rows
 
     def _info(
         self, mask: Array, held: Array | None = None, codes: Array | None = None, broken: Array | None = None
@@ -248,7 +259,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         return _with_masks(
             {
                 "episode_seed": self._seeds.copy(),
-                "episode_step": self._open().steps.copy(),
+                "episode_step": self.engine.steps.copy(),
                 "success": held,
                 "is_success": self._once.copy(),
                 "success_once": self._once.copy(),
@@ -259,11 +270,6 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
             },
             mask,
         )
-
-    def _open(self) -> Engine:
-        if self._engine is None:
-            raise gymnasium.error.ResetNeeded("call reset() first")
-        return self._engine
 
     def _masked(self, mask: object) -> NDArray[np.intp]:
         if mask is None:

@@ -7,10 +7,13 @@ import pytest
 from generators import benchmarks
 from generators.benchmarks import Ratio, Size
 
-TINY = Size(episodes=1, rounds=1, shards=1)
+TINY = Size(episodes=1, rounds=1, shards=1, steps=4)
 
 
-@pytest.mark.parametrize("figure", [benchmarks.generation, benchmarks.recording, benchmarks.reset])
+@pytest.mark.parametrize(
+    "figure",
+    [benchmarks.generation, benchmarks.recording, benchmarks.reset, benchmarks.pooled_reset, benchmarks.vector_step],
+)
 def test_a_figure_of_a_task_is_measured(figure, root, monkeypatch):
     monkeypatch.chdir(root / "examples")
     ratio = figure("new_scene:MyTask", TINY)

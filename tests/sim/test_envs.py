@@ -238,7 +238,7 @@ def test_actions_in_minus_one_to_one_stand_for_the_actuators_range(tiny):
     env.reset(seed=0)
     for action, force in ((1.0, 20.0), (-0.5, -10.0), (3.0, 20.0), (1e-12, 0.0)):
         env.step(np.array([action]))
-        assert env._rows._open().world.ctrl[0, 0] == force
+        assert env._rows.engine.world.ctrl[0, 0] == force
 
 
 @pytest.mark.parametrize(
