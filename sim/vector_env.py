@@ -78,8 +78,10 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         low, high = np.array([(a.low, a.high) for a in known.actions]).reshape(-1, 2).T
         self._centre, self._half = (low + high) / 2, (high - low) / 2
+        if max_episode_steps == 0:
+            raise ParameterError("max_episode_steps must be at least 1, or -1 for the task's horizon; got 0")
         horizon = horizon_steps(self.task)
-        self._limit = min(horizon, max_episode_steps) if max_episode_steps else horizon
+        self._limit = horizon if max_episode_steps is None or max_episode_steps < 0 else min(horizon, max_episode_steps)
         self._nthread = nthread or max(1, min(os.cpu_count() or 1, num_envs // _ENVS_PER_THREAD))
         self._draws = Draws(self.task, self._overrides)
         self._pool = [self._draws.episode(seed) for seed in (range(pool) if isinstance(pool, int) else pool)]

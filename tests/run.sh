@@ -1,26 +1,32 @@
 #!/bin/sh
 # Set up and run the tests: sh tests/run.sh [--slow] [--faults] [--bench]
 #   default: lint, types, import contracts, and the test suite (under 15 minutes on two cores)
-#   --slow   adds the runs of hundreds of episodes    --faults adds kills and full disks    --bench the benchmarks
+#   --slow   adds the runs of hundreds of episodes and the clients (torch, stable-baselines3, ...)
+#   --faults adds kills and full disks    --bench the benchmarks
 set -eu
 cd "$(dirname "$0")/.."
 . tests/venv.sh
-setup_venv dev
 
 MARKS="not slow and not faults"
+EXTRAS=dev
 BENCH=0
 for flag in "$@"; do
     case "$flag" in
-        --slow) MARKS=$(echo "$MARKS" | sed 's/not slow and //') ;;
+        --slow) MARKS=$(echo "$MARKS" | sed 's/not slow and //'); EXTRAS=dev,clients ;;
         --faults) MARKS=$(echo "$MARKS" | sed 's/ and not faults//; s/^not faults$//') ;;
         --bench) BENCH=1 ;;
         *) echo "tests/run.sh: no flag $flag; flags: --slow --faults --bench" >&2; exit 2 ;;
     esac
 done
+setup_venv "$EXTRAS"
+OLDEST=.venv/gymnasium-1.2.2  # the environments work with this one, too
+[ -d "$OLDEST" ] || python -m pip install --quiet --disable-pip-version-check --no-deps --target "$OLDEST" gymnasium==1.2.2
 
 echo "== lint";      ruff format --check . && ruff check .
 echo "== types";     pyright --warnings
 echo "== contracts"; lint-imports --no-cache
 echo "== tests";     python -m pytest -q -n 2 --dist worksteal -m "$MARKS"
+echo "== tests of the environments with gymnasium 1.2.2"
+PYTHONPATH="$OLDEST" python -m pytest -q -n 2 -m "not slow" tests/sim/test_envs.py tests/scenes/test_envs.py
 if [ "$BENCH" = 1 ]; then echo "== benchmarks"; genba bench; fi
 echo "all passed"

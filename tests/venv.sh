@@ -18,6 +18,9 @@ setup_venv() {
     if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
         if [ "$extra" = core ]; then what="."; else what=".[$extra]"; fi
         echo "== installing genba ($extra)"
+        case "$extra" in
+            *clients*) .venv/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 ;;  # first: for the CPU
+        esac
         .venv/bin/python -m pip install --quiet --disable-pip-version-check -e "$what"
         touch "$stamp"
     fi

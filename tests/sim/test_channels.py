@@ -8,7 +8,9 @@ import pytest
 
 from sim import parameters
 from sim.channels import Channel, channel_width, channels
+from sim.envs import TaskEnv
 from sim.model import compile_model
+from sim.noise import BLOCK
 from sim.rollout import rollout, rollouts
 
 
@@ -155,3 +157,17 @@ def test_channels_are_read_back_off_the_compiled_model(tiny):
     model = compile_model(spec)
     assert channels(model) == tuple(c for _, c in chans)
     assert dataclasses.asdict(channels(model)[0])["doc"] == "the first"
+
+
+def test_noise_goes_on_past_its_blocks_and_is_the_same_for_whoever_looks_when(tiny):
+    """A vector of 50 Hz over 12 s, in company and alone, read at every sample and once a control step."""
+    slow = rollouts(tiny.Shove(), range(8), policy=lambda _: np.zeros(1))
+    encoder, true = slow[3].streams["encoder"].value, slow[3].observations["x"]
+    assert len(encoder) > 2 * BLOCK
+    noise = encoder[BLOCK:] - true[0]
+    assert np.abs(noise[2:].std(axis=0) - 0.001).max() < 2e-4
+    env = TaskEnv(tiny.Shove())
+    env.reset(options={"episode_seed": 3})
+    for t in range(1, len(slow[3])):
+        seen = env.step(np.zeros(1))[0]
+        assert seen[3:6].tobytes() == slow[3].observations["encoder"][t].tobytes()

@@ -193,7 +193,7 @@ def test_success_is_held_before_it_counts_and_the_episode_goes_on(shove):
 
 def test_the_horizon_truncates_and_max_episode_steps_only_shortens_it(shove):
     horizon = round(shove.horizon_s * shove.control_hz)
-    for limit, expected in ((None, horizon), (7, 7), (10 * horizon, horizon)):
+    for limit, expected in ((None, horizon), (-1, horizon), (7, 7), (10 * horizon, horizon)):
         env = TaskVectorEnv(shove, 1, max_episode_steps=limit)
         env.reset(seed=0)
         lengths = next(t for t in range(1, 10 * horizon) if env.step(np.zeros((1, 1)))[3].any())
@@ -277,6 +277,7 @@ def test_bad_input_gets_one_clear_sentence(shove, error, says, call):
         (UnknownNameError, "did you mean 'friction'", {"parameters": {"frictoin": 0.1}}),
         (ParameterError, "obs must be 'box' or 'dict', got 'flat'", {"obs": "flat"}),
         (ParameterError, "num_envs must be at least 1", {"num_envs": 0}),
+        (ParameterError, "max_episode_steps must be at least 1", {"max_episode_steps": 0}),
         (RenderError, "renders nothing", {"render_mode": "human"}),
         (ValueError, "not a valid AutoresetMode", {"autoreset_mode": "Sometimes"}),
     ],
