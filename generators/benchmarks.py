@@ -29,7 +29,6 @@ from scenes.catalog import load_task
 from sim import parameters
 from sim.engine import Engine, scenario
 from sim.episode import Episode
-from sim.layout import layout
 from sim.model import INTEGRATION
 from sim.rollout import rollouts
 from sim.task import Task
@@ -151,10 +150,8 @@ def vector_step(task_name: str, size: Size) -> Ratio:
     task = load_task(task_name)
     taken = [e.actions for e in rollouts(task, range(ENVS))]
     steps = min(size.steps, *(len(a) for a in taken))
-    actions = np.stack([a[:steps] for a in taken], axis=1).astype(float)
-    low, high = np.array([(a.low, a.high) for a in layout(task).actions]).T
-    actions = 2 * (actions - low) / (high - low) - 1
     env = TaskVectorEnv(task, ENVS, nthread=1)
+    actions = env.normalized(np.stack([a[:steps] for a in taken], axis=1))
     env.reset(options={"episode_seed": range(ENVS)})
     world = env.engine.world
     batch = Batch(world.scenarios[0].model, ENVS, 1, persistent=True)

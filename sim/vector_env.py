@@ -232,6 +232,13 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
             found = self._rngs[row] = seeding.np_random()[0]
         return found
 
+    def normalized(self, actions: ArrayLike) -> NDArray[np.float64]:
+        """Return actions (..., nu) in the actuators' units, as they are recorded, as actions in [-1, 1].
+
+        Stepping with these, in float64, applies the recorded actions to the bit.
+        """
+        return (np.asarray(actions, np.float64) - self._centre) / self._half
+
     def _physical(self, actions: ArrayLike) -> NDArray[np.float64]:
         """Return actions in the actuators' units."""
         found = np.asarray(actions, np.float64)
