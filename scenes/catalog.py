@@ -119,17 +119,16 @@ def _declared(path: Path) -> dict[str, str]:
 
 def _horizon(path: Path, class_name: str) -> int | None:
     """Read a class's horizon in control steps off its file; None where it is not written out as numbers."""
-    names, found = ("control_hz", "horizon_s"), dict[str, float]()
+    found: dict[str, float] = {}
     for node in ast.parse(path.read_bytes()).body:
         for statement in node.body if isinstance(node, ast.ClassDef) and node.name == class_name else ():
             match statement:
-                case ast.Assign(
-                    targets=[ast.Name(id="control_hz" | "horizon_s" as key)], value=ast.Constant(value=value)
-                ):
-                    found[key] = float(str(value))
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=float(value))):
+                    found[name] = value
                 case _:
                     pass
-    return round(found["control_hz"] * found["horizon_s"]) if len(found) == 2 else None
+    written = "control_hz" in found and "horizon_s" in found
+    return round(found["control_hz"] * found["horizon_s"]) if written else None
 
 
 def _outside(name: str, folder: Path) -> ModuleType:

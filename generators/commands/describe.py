@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from generators.commands._options import parse
 from generators.commands._tables import print_table
-from scenes.catalog import load_task
+from scenes.catalog import environments, load_task
 from sim import distributions, parameters
 from sim.layout import layout
 from sim.task import Feature, Task
@@ -54,6 +55,7 @@ def describe(task: Task) -> dict[str, Any]:
         "control_hz": task.control_hz,
         "horizon_s": task.horizon_s,
         "success_hold_s": task.success_hold_s,
+        "environment": _environment(task),
         "timestep_s": what.timestep,
         "phases": list(task.phases),
         "failures": list(task.failures),
@@ -73,7 +75,19 @@ def describe(task: Task) -> dict[str, Any]:
 
 
 def _features(features: Mapping[str, tuple[int, Feature]]) -> dict[str, Any]:
-    return {name: {"dim": dim} | feature._asdict() for name, (dim, feature) in features.items()}
+    out: dict[str, Any] = {}
+    start = 0
+    for name, (dim, feature) in features.items():
+        low, high = ([_finite(float(v)) for v in np.broadcast_to(b, dim)] for b in (feature.low, feature.high))
+        out[name] = {"at": start, "dim": dim} | feature._asdict() | {"low": low, "high": high}
+        start += dim
+    return out
+
+
+def _environment(task: Task) -> str:
+    """Return the id under which Gymnasium knows a task; "" where it is not registered."""
+    address = f"{type(task).__module__}:{type(task).__name__}"
+    return next((name for name, (known, _) in environments().items() if known == address), "")
 
 
 def _finite(value: float) -> float | None:
@@ -94,11 +108,19 @@ def _show(facts: Mapping[str, Any]) -> None:
         (n, a["unit"], f"{_number(a['low'])} to {_number(a['high'])}", a["doc"]) for n, a in facts["actions"].items()
     ]
     print_table("Actions", ("actuator", "unit", "range", "meaning"), rows)
-    for kind in ("observations", "signals"):
-        rows = [
-            (n, str(f["dim"]), f["unit"], f["frame"], ", ".join(f["names"]), f["doc"]) for n, f in facts[kind].items()
-        ]
-        print_table(kind.capitalize(), ("name", "dim", "unit", "frame", "components", "meaning"), rows)
+    if facts["environment"]:
+        print(
+            f"\nGymnasium: {facts['environment']}; actions in [-1, 1] stand for these ranges, observations are one Box:"
+        )
+    rows = [
+        (n, f"{f['at']}:{f['at'] + f['dim']}", f["unit"], f["frame"], ", ".join(f["names"]), _bounds(f), f["doc"])
+        for n, f in facts["observations"].items()
+    ]
+    print_table("Observations", ("name", "at", "unit", "frame", "components", "bounds", "meaning"), rows)
+    rows = [
+        (n, str(f["dim"]), f["unit"], f["frame"], ", ".join(f["names"]), f["doc"]) for n, f in facts["signals"].items()
+    ]
+    print_table("Signals", ("name", "dim", "unit", "frame", "components", "meaning"), rows)
     rows = [
         (n, str(c["dim"]), c["unit"], f"{c['rate_hz']:g} Hz", f"{1e3 * c['latency_s']:g} ms", _errors(c), c["doc"])
         for n, c in facts["channels"].items()
@@ -119,6 +141,14 @@ def _range(distribution: Mapping[str, Any]) -> str:
             return f"{low:g} to {high:g}, log scale"
         case _:
             return f"{distribution['low']:g} to {distribution['high']:g}"
+
+
+def _bounds(feature: Mapping[str, Any]) -> str:
+    """Say between which values an observation is, of all its components together."""
+    low, high = feature["low"], feature["high"]
+    if None in (*low, *high):
+        return "unlimited"
+    return f"{min(low):g} to {max(high):g}"
 
 
 def _number(value: float | str | None) -> str:

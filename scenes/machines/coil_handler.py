@@ -65,7 +65,7 @@ class CoilHandler:
     def lift(self) -> Iterator[Command]:
         """Take the weight, then raise the coil above its neighbours."""
         pilot, creep = self.pilot, _CREEP * self.haste
-        yield from pilot.creep(1.5 * creep, lambda: self.payload() > 0.1 * self.weight, "lift")
+        yield from pilot.creep(creep, lambda: self.payload() > 0.1 * self.weight, "lift")
         yield from pilot.creep(creep, lambda: self.payload() > 0.97 * self.weight, "lift", patience=4.0)
         mass = float((yield from pilot.look(lambda: np.array(self.payload()), 0.5, "lift"))) / GRAVITY
         drop = c_hook.ARM_DROP - c_hook.ARM_HALF[2] + self.coil.bore / 2

@@ -45,7 +45,7 @@ from sim.task import Command, Feature, State, Task
 Array = NDArray[Any]
 
 TOLERANCE, YAW = 0.020, math.radians(2.0)  # m, rad: automatic coil yards report +-20 mm (POSCO DX, 2025)
-UNLOADED = 0.05  # of the coil's weight on the hook
+UNLOADED = 0.05  # of the coil's weight, on the hook
 SWAY_LIMIT, SWAY_ZONE = 0.25, 1.5  # m of sway, m from stacked coils
 STRIKE, LANDING = 0.2, 0.1  # m/s: of coil against coil or hook; of coil onto saddle
 TILT_LIMIT = math.radians(5.0)  # of a loaded hook; steel slides on steel from 7 degrees (friction 0.12)
@@ -92,7 +92,7 @@ class CraneCoil(Task):
     """See the module's docstring."""
 
     name = "steel/crane_coil"
-    version = 1
+    version = 2
     control_hz = 20.0
     horizon_s = 300.0
     success_hold_s = 1.0
@@ -191,11 +191,13 @@ class CraneCoil(Task):
         return np.select(happened, range(1, len(happened) + 1), 0)
 
     def reward(self, s: State) -> Array:
-        """Return 0 to 1: a tenth for the arm at the coil, half for the coil at the target, the rest for success."""
+        """Return 0 to 1: a tenth for the arm at the coil, half for the coil at the target, the rest for leaving it."""
         reach = np.linalg.norm(s.site("arm").xpos - s.site("coil").xpos, axis=-1)
         carry = np.linalg.norm(s.site("coil").xpos - s.site("target").xpos, axis=-1)
-        near = np.exp(-reach / 2.0) * (s.memory("lifted") == 0) + (s.memory("lifted") > 0)
-        return 0.1 * near + 0.4 * np.exp(-carry / 5.0) + 0.1 * _placed(s) + 0.4 * self.success(s)
+        near = np.where(s.memory("lifted") > 0, 0.1, 0.1 * np.exp(-reach / 2.0))
+        left = 1.0 - np.clip(_load_share(s), 0.0, 1.0) + np.minimum(reach / 2.0, 1.0)
+        there = 0.3 * np.exp(-carry / 5.0) + 0.1 * np.exp(-carry / 0.2) + 0.1 * _placed(s) * (1.0 + left)
+        return near + there + 0.2 * self.success(s)
 
     def instructions(self, p: CraneCoilParams) -> dict[str, str]:
         """Return the work order."""
