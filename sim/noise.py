@@ -133,19 +133,21 @@ class Errors:
         """Return one sample of every channel (n, width) as measured; none is lost.
 
         Args:
-            value: (n, width) true.
+            value: (n, width) true; written over.
             ids: (n,) the simulations.
             number: (n, groups) of each rate's sample.
             group: (width,) which rate each column has.
         """
-        value = value * self._gain[ids] + self._bias[ids]
+        rows = slice(None) if len(ids) == len(self._drawn) else ids  # views of all, not copies
+        value *= self._gain[rows]
+        value += self._bias[rows]
         if self.noisy:
             self._draw_up_to(number, ids, slice(None))
             half, at = (number // BLOCK % 2)[:, group], (number % BLOCK)[:, group]
-            value += self._normal[ids[:, None], half, np.arange(len(group)), at] * self._noise[ids]
+            value += self._normal[ids[:, None], half, np.arange(len(group)), at] * self._noise[rows]
         if self.rounded:
-            step = self._step[ids]
-            value = np.where(self._resolution[ids] > 0, np.rint(value / step) * step, value)
+            step = self._step[rows]
+            value = np.where(self._resolution[rows] > 0, np.rint(value / step) * step, value)
         return value
 
     def _draw_up_to(self, number: NDArray[np.int64], ids: NDArray[np.intp], groups: slice) -> None:

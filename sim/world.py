@@ -109,7 +109,7 @@ class State:
 
     def peak(self, name: str) -> Array:
         """Return the greatest |value| (..., dim) of a sensor over the physics steps of the last control step."""
-        return self._cut(self._world.peak[:, self._world.column("sensor", name)])
+        return self._cut(self._world.peaks(self._world.column("sensor", name)))
 
     def memory(self, name: str) -> Array:
         """Return a memory slot (...), live: write it with `s.memory(name)[...] = value`."""
@@ -166,6 +166,7 @@ class World:
         self._sensordata = self.batch.bind("sensordata")
         self.raw = np.zeros_like(self._sensordata)
         self.peak = np.zeros_like(self.raw)
+        self._stale = np.zeros(self.raw.shape[1], bool)  # where peak is not yet that of the last step
         for row, scenario in enumerate(scenarios):
             self.instruments.put(row, scenario.errors)
 
@@ -205,6 +206,7 @@ class World:
             self.batch.state[row] = self.scenarios[row].start
         self.own[ids] = 0.0
         self.batch.warning[ids] = 0
+        self._settle()
         self.batch.forward(ids, stage=_ACC)
         self.raw[ids] = self._sensordata[ids]
         self.peak[ids] = np.abs(self.raw[ids])
@@ -217,6 +219,7 @@ class World:
         self.batch.state[:] = rows  # the acceleration pass writes the solver's warm start
         self.batch.forward(stage=_VEL)
         self.own[:] = rows[:, self._own]
+        self._stale[:] = False
         self.raw[:] = self._sensordata
         self.peak[:] = np.abs(self.raw)
 
@@ -231,8 +234,10 @@ class World:
         Returns:
             The samples that fell due, rows as in ids.
         """
-        sensed, later = self._buffers(len(ids), nstep)
         which = None if len(ids) == self.nsim else ids
+        if which is not None:
+            self._settle()
+        sensed, later = self._buffers(len(ids), nstep)
         self.batch.step(which)
         sensed[:, 0] = self._sensordata[ids]
         if nstep > 1:
@@ -240,8 +245,25 @@ class World:
             sensed[:, 1:] = later
         self.batch.forward(which, stage=_VEL)
         self.raw[ids] = sensed[:, -1]
-        self.peak[ids] = np.abs(np.maximum(sensed.max(axis=1), -sensed.min(axis=1)))
+        if which is None:
+            self._stale[:] = True
+        else:
+            self.peak[ids] = np.abs(sensed).max(axis=1)
         return self.instruments.measure(sensed, substeps, ids, self.measured)
+
+    def peaks(self, column: slice) -> Array:
+        """Return a sensor's greatest |value| (nsim, dim) over the last control step; worked out when asked for."""
+        if self._stale[column.start] and self._sensed is not None:
+            self.peak[:, column] = np.abs(self._sensed[0][:, :, column]).max(axis=1)
+            self._stale[column] = False
+        return self.peak[:, column]
+
+    def _settle(self) -> None:
+        """Work out the peaks that nobody asked for, before they are forgotten."""
+        if self._stale.any() and self._sensed is not None:
+            columns = np.flatnonzero(self._stale)
+            self.peak[:, columns] = np.abs(self._sensed[0][:, :, columns]).max(axis=1)
+            self._stale[:] = False
 
     def _buffers(self, n: int, nstep: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return arrays for what n simulations sense in nstep steps, and after the first; new ones cost page faults."""
