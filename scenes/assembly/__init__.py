@@ -1,0 +1,1 @@
+"""Tasks of the assembly line: one file each."""
