@@ -111,7 +111,6 @@ class Engine:
         kept, own = world.batch.state[others], world.own[others]
         self.task.logic(self.state)
         world.batch.state[others], world.own[others] = kept, own  # theirs was scanned already
-        self.success = self.task.success(self.state)
         return samples
 
     def restore(self, integration: NDArray[np.float64], steps: int | NDArray[np.int64]) -> None:

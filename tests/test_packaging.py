@@ -103,7 +103,17 @@ def test_importing_the_engine_loads_nothing_heavy_beyond_what_mujoco_loads(root)
 
 
 def test_importing_the_packages_loads_nothing_heavy_at_all(root):
-    assert modules_after(root, "import sim, scenes, generators") & (HEAVY | {"mujoco"}) == set()
+    assert modules_after(root, "import sim, generators") & (HEAVY | {"mujoco"}) == set()
+
+
+def test_importing_the_scenes_makes_environments_known_and_loads_no_more_than_that_takes(root):
+    needed = modules_after(root, "import mujoco, mujoco.batch, gymnasium, gymnasium.vector")
+    beyond = modules_after(root, "import scenes") - needed
+    assert beyond & HEAVY == set()
+    tasks = {"scenes.steel", "scenes.assembly", "scenes.machines"}
+    code = "import sys, scenes; print(sorted(m for m in sys.modules if m.startswith('scenes')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert not tasks & set(ast.literal_eval(done.stdout))
 
 
 def test_the_command_line_is_found_without_numpy_mujoco_or_a_task(root):
