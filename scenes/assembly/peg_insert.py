@@ -95,7 +95,7 @@ class PegInsert(Task):
     actuators = ARM.actuators
     failures = ("over_force", "wedge", "jam", "missed_chamfer")
     degradations = ("no_search", "tilted", "over_speed", "stiff")
-    memory = insertion.MEMORY
+    memory = (*insertion.MEMORY, *arm.memory(ARM))
     features: ClassVar = (
         arm_telemetry.features(ARM)
         | insertion.FEATURES

@@ -35,7 +35,7 @@ _SHELL, _JOINT = [0.80, 0.82, 0.84, 1.0], [0.16, 0.30, 0.46, 1.0]
 class ArmParams:
     """What differs from arm to arm, and from day to day."""
 
-    stiffness: float = param(Uniform(0.8, 1.2), "1", "Servo stiffness over the model's; tuning and gear wear, +-20 %.")
+    stiffness: float = param(Uniform(0.59, 1.41), "1", "Servo stiffness over the model's; +-41 % (FORGE).")
     damping: float = param(Uniform(0.8, 1.2), "1", "Servo damping over critical; the load is never quite as tuned for.")
     friction: float = param(
         Uniform(0.5, 1.5), "1", "Joint friction over the model's; it halves as strain wave gears warm up."
@@ -160,20 +160,27 @@ def compensate(spec: mujoco.MjSpec, p: ArmParams, body: str) -> None:
         todo.extend(part.bodies)
 
 
+def memory(arm: Arm) -> tuple[str, ...]:
+    """Return the memory slots that `scan_windings` and the arm's telemetry need."""
+    return tuple(f"{name}_heat" for name in arm.joints)
+
+
 def scan_windings(s: State, arm: Arm, period: float) -> None:
-    """Add the heat that holding weight makes, which MuJoCo's motor does not count as its own.
+    """Keep account of the heat that holding weight makes, K, which MuJoCo's motor does not count as its own.
+
+    It is kept in the arm's memory slots, not added to the motors' activations: those are physics.
 
     Args:
         s: the scene.
         arm: the arm.
         period: time since the last scan, s.
     """
-    for name, drive in zip(arm.joints, arm.drives, strict=True):
-        motor = s.actuator(name)
-        own, whole = motor.force[..., 0], s.joint(name).qfrc_actuator[..., 0]
-        rise = motor.act[..., 1]
+    running = s.time > 0.0
+    for name, drive, slot in zip(arm.joints, arm.drives, memory(arm), strict=True):
+        own, whole = s.actuator(name).force[..., 0], s.joint(name).qfrc_actuator[..., 0]
+        heat, (resistance, capacity) = s.memory(slot), drive.thermal
         loss = drive.resistance * (whole**2 - own**2) / drive.constant**2
-        rise += np.where(s.time > 0.0, period * loss / drive.thermal[1], 0.0)
+        heat += running * (period / capacity) * (loss - heat / resistance)
 
 
 def flange_pose(model: ArmModel) -> tuple[list[float], list[float]]:

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.machines.arm import Arm, ArmParams
+from scenes.machines.arm import Arm, ArmParams, memory
 from sim.channels import Channel, add_channel
 from sim.distributions import Uniform
 from sim.parameters import param
@@ -30,7 +30,7 @@ _ENCODER = 2 * math.pi / 2**19  # rad, 19 bits a turn at the joint; as m, 12 um 
 class WristParams:
     """What differs from one wrist force-torque sensor to the next."""
 
-    force_noise: float = param(Uniform(0.03, 0.3), "N", "White noise at 500 Hz; sensors of 100 to 300 N range.")
+    force_noise: float = param(Uniform(0.03, 1.0), "N", "White noise at 500 Hz; good sensors to 1 N (FORGE).")
     torque_noise: float = param(Uniform(5e-4, 5e-3), "N*m", "White noise at 500 Hz; sensors of 5 to 20 N m range.")
     force_bias: float = param(Uniform(-2.0, 2.0), "N", "Drift of every axis since the last tare: 1 % of range.")
     torque_bias: float = param(Uniform(-0.05, 0.05), "N*m", "Drift of every axis since the last tare: 1 % of range.")
@@ -124,13 +124,14 @@ def add_force_torque(spec: mujoco.MjSpec, site: str, p: WristParams, *, prefix: 
 
 
 def report(s: State, arm: Arm) -> dict[str, Array]:
-    """Return the arm's control-rate telemetry, each (..., 1), named after OPC 40010-1."""
+    """Return the arm's control-rate telemetry, each (..., 1), named after OPC 40010-1; the task has `arm.memory`."""
     out: dict[str, Array] = {}
-    for i, (name, drive) in enumerate(zip(arm.joints, arm.drives, strict=True), 1):
+    for i, (name, drive, slot) in enumerate(zip(arm.joints, arm.drives, memory(arm), strict=True), 1):
         axis, motor, joint = f"{arm.prefix}Axis{i}", s.actuator(name), s.joint(name)
         out[f"{axis}.FollowingError"] = motor.act[..., :1] - joint.qpos
         out[f"{axis}.Motor.EffectiveLoadRate"] = np.abs(joint.qfrc_actuator) / drive.torque
-        out[f"{axis}.Motor.WindingTemperature"] = s.numeric(f"{arm.prefix}ambient") + motor.act[..., 1:2]
+        rise = motor.act[..., 1:2] + s.memory(slot)[..., None]
+        out[f"{axis}.Motor.WindingTemperature"] = s.numeric(f"{arm.prefix}ambient") + rise
     speed = np.concatenate([s.joint(name).qvel for name in arm.joints], axis=-1)
     out[f"{arm.prefix}IsMoving"] = np.any(np.abs(speed) > _STILL, axis=-1, keepdims=True).astype(float)
     return out

@@ -84,7 +84,8 @@ def run(model, data, seconds, read=lambda _: 0.0):
 
 def world(spec, seconds=0.0, names=None):
     """Return one simulation under the engine's world after some control steps of 10 ms."""
-    out = World([Scenario(compile_model(spec), 0)])
+    memory = arm.memory(names) if names else ()
+    out = World([Scenario(compile_model(spec, memory), 0)], memory=memory)
     out.reset()
     for i in range(round(seconds / 0.01)):
         out.step(10, np.array([10 * i]), np.arange(1))
@@ -369,18 +370,18 @@ def test_windings_warm_by_the_whole_current_and_not_by_that_of_the_servo_alone()
     for name, drive in zip(names.joints, ARM6_M.drives, strict=True):
         current = s.joint(name).qfrc_actuator[0, 0] / drive.constant
         heat = drive.resistance * current**2 * 2.0 / drive.thermal[1]  # far from equilibrium: nothing flows off yet
-        assert s.actuator(name).act[0, 1] == pytest.approx(heat, rel=0.01, abs=1e-9)
-    reported = arm_telemetry.report(s, names)
-    assert reported["Axis2.Motor.WindingTemperature"][0, 0] == pytest.approx(p.ambient + s.actuator("joint2").act[0, 1])
+        rise = s.actuator(name).act[0, 1] + s.memory(f"{name}_heat")[0]
+        assert rise == pytest.approx(heat, rel=0.01, abs=1e-9)
+        reported = arm_telemetry.report(s, names)[f"Axis{name[-1]}.Motor.WindingTemperature"]
+        assert reported[0, 0] == pytest.approx(p.ambient + rise)
 
 
 @ARMS
 def test_telemetry_reads_what_is_true_within_the_instruments_errors(kind):
     spec, names = stand(kind, arm.ArmParams(), tool=2.0, channels=True)
 
-    w = world(spec, 0.1)
+    s = world(spec, 0.1, names).state
 
-    s = w.state
     for i, (name, drive) in enumerate(zip(names.joints, kind.drives, strict=True), 1):
         torque = float(s.joint(name).qfrc_actuator[0, 0])
         assert s.sensor(f"Axis{i}.ActualPosition")[0, 0] == pytest.approx(s.joint(name).qpos[0, 0], abs=1e-5)
@@ -393,7 +394,7 @@ def test_telemetry_reads_what_is_true_within_the_instruments_errors(kind):
 
 def test_report_follows_the_reference_and_tells_motion_from_rest():
     spec, names = stand(ARM6_M, channels=True)
-    w = world(spec)
+    w = world(spec, 0.0, names)
     assert arm_telemetry.report(w.state, names)["IsMoving"] == 0.0
 
     w.ctrl[0, 0] += 1.0
