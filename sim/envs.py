@@ -78,18 +78,15 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         self._rows._rngs = [self.np_random]
         observation, info = self._rows.reset(options=options)
+        self._parameters = first_info(info["parameters"])
         return row_of(observation, 0), first_info(info)
 
     def step(self, action: ArrayLike) -> tuple[Any, float, bool, bool, Info]:
         """Take one control step with an action (nu,) in [-1, 1]."""
         observation, rewards, terminations, truncations, info = self._rows.step(np.asarray(action)[None])
-        return (
-            row_of(observation, 0),
-            float(rewards[0]),
-            bool(terminations[0]),
-            bool(truncations[0]),
-            first_info(info),
-        )
+        del info["parameters"]  # the same as at the reset
+        known = first_info(info) | {"parameters": dict(self._parameters)}
+        return row_of(observation, 0), float(rewards[0]), bool(terminations[0]), bool(truncations[0]), known
 
     def close(self) -> None:
         """Let go of the simulation."""

@@ -170,7 +170,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         self._once = self._once | held
         terminations, truncations = codes > 0, broken | (~fresh & (engine.steps >= self._limit))
         self._done = terminations | truncations
-        info = self._info(np.ones(self.num_envs, bool), held, codes, broken)
+        info = self._info(self._everywhere, held, codes, broken)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
             rows, info = self._restarted(rows, info)
         return self._observation(rows), rewards, terminations, truncations, info
@@ -190,7 +190,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         self._begin(np.flatnonzero(done), [None] * int(done.sum()))
         with np.errstate(all="ignore"):
             new = self._seen()
-        now = self._info(np.ones(self.num_envs, bool))
+        now = self._info(self._everywhere)
         kept = {k: np.where(done, now[k], info[k]) for k in now if k[0] != "_" and k != "parameters"}
         self._done = np.zeros(self.num_envs, bool)
         last = {"final_obs": final, "_final_obs": done, "final_info": _with_masks(info, done), "_final_info": done}
@@ -220,6 +220,8 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         """Make the table of the running episodes' parameters anew: those in earlier infos stay as they were."""
         self._table = dict(zip(self._draws.numbers, self._numbers.T.copy(), strict=True))
         self._table |= dict(zip(self._draws.words, self._words.T.copy(), strict=True))
+        self._everywhere = np.ones(self.num_envs, bool)
+        self._masked_table = _with_masks(self._table, self._everywhere)
 
     def _next(self, row: int, seed: int | None, draws: Draws | None) -> Drawn:
         if seed is None and self._pool:
@@ -265,6 +267,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> Info:
         n = self.num_envs
         held = np.zeros(n, bool) if held is None else held
+        table = self._masked_table if mask is self._everywhere else _with_masks(self._table, mask)
         return _with_masks(
             {
                 "episode_seed": self._seeds.copy(),
@@ -275,10 +278,9 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
                 "success_at_end": held.copy(),
                 "fail_code": np.zeros(n, np.int64) if codes is None else codes,
                 "sim_error": np.zeros(n, bool) if broken is None else broken,
-                "parameters": self._table,
             },
             mask,
-        )
+        ) | {"parameters": dict(table), "_parameters": mask}
 
     def _masked(self, mask: object) -> NDArray[np.intp]:
         if mask is None:
