@@ -102,8 +102,8 @@ def engaged(s: State) -> Array:
 
 
 def seated(s: State) -> Array:
-    """Return whether the peg is as deep as asked, bool (...)."""
-    return depth(s) >= SEATED * s.numeric("fit")[..., 3]
+    """Return whether the peg is in the hole, and as deep as asked, bool (...)."""
+    return engaged(s) & (depth(s) >= SEATED * s.numeric("fit")[..., 3])
 
 
 def scan(s: State, period: float) -> None:
