@@ -31,10 +31,12 @@ from sim.engine import Engine, scenario
 from sim.episode import Episode
 from sim.model import INTEGRATION
 from sim.rollout import rollouts
+from sim.seeds import episode_seed
 from sim.task import Task
 from sim.vector_env import TaskVectorEnv
 
 ENVS = 32  # in a vector environment
+DEGRADED = 0.15  # share of worse experts in what is generated
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,10 +89,10 @@ def measure(task_name: str, size: Size) -> Iterator[Ratio]:
 
 def generation(task_name: str, size: Size) -> Ratio:
     """Compare making a shard (expert, telemetry, hashes, fsync) with bare `mj_step` of the same substeps."""
-    task = load_task(task_name)
-    bare = _Bare(task, size.episodes)
     with tempfile.TemporaryDirectory() as folder:
         job = _job(task_name, size.episodes, Path(folder) / "data")
+        seeds = [episode_seed(job.plan.seed, n) for n in range(size.episodes)]
+        bare = _Bare(load_task(task_name), seeds, degraded=DEGRADED)
 
         def generate() -> None:
             job.path.unlink(missing_ok=True)
@@ -204,8 +206,8 @@ def help_time(size: Size) -> Ratio:
 class _Bare:
     """The physics of some expert episodes and nothing else: the same models, controls and substeps."""
 
-    def __init__(self, task: Task, episodes: int) -> None:
-        recorded = [e for e in rollouts(task, range(episodes)) if len(e)]
+    def __init__(self, task: Task, seeds: Sequence[int], *, degraded: float = 0.0) -> None:
+        recorded = [e for e in rollouts(task, seeds, degraded=degraded) if len(e)]
         self._runs = [self._prepare(task, e) for e in recorded]
         self.substeps = sum(len(ctrl) * nstep for *_, ctrl, nstep in self._runs)
 
@@ -233,7 +235,7 @@ class _Bare:
 
 @functools.cache
 def _bare(task_name: str, episodes: int) -> _Bare:
-    return _Bare(load_task(task_name), episodes)
+    return _Bare(load_task(task_name), range(episodes))
 
 
 def _bare_job(task_name: str, episodes: int) -> float:
@@ -242,7 +244,8 @@ def _bare_job(task_name: str, episodes: int) -> float:
 
 
 def _job(task_name: str, episodes: int, out: Path) -> Job:
-    config = make_config({"task": task_name, "episodes": episodes, "episodes_per_shard": episodes, "out": str(out)})
+    given = {"task": task_name, "episodes": episodes, "episodes_per_shard": episodes, "degraded": DEGRADED}
+    config = make_config(given | {"out": str(out)})
     plan = driver.start(config, Path.cwd())
     return Job(plan.shards[0], plan, str(out))
 
