@@ -10,6 +10,7 @@ import importlib
 import inspect
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -29,8 +30,10 @@ def environments() -> dict[str, tuple[str, int | None]]:
     """Return what Gymnasium registers: environment id -> ("module:Class", control steps of the horizon)."""
     out: dict[str, tuple[str, int | None]] = {}
     for name, (path, class_name) in _index().items():
-        stem = "".join(word.capitalize() for word in name.partition("/")[2].split("_"))
-        out[f"genba/{stem}-v0"] = (f"scenes.{path.parent.name}.{path.stem}:{class_name}", _horizon(path, class_name))
+        if classes := _constants(path):  # a file that does not parse hinders no other
+            stem = "".join(word.capitalize() for word in name.partition("/")[2].split("_"))
+            address = f"scenes.{path.parent.name}.{path.stem}:{class_name}"
+            out[f"genba/{stem}-v0"] = address, _horizon(classes[class_name])
     return out
 
 
@@ -98,37 +101,38 @@ def _index() -> dict[str, tuple[Path, str]]:
 
 def _declared(path: Path) -> dict[str, str]:
     """Read task name -> class off a file: classes with an attribute `name = "family/..."`."""
-    family = path.parent.name
+    family, classes = path.parent.name, _constants(path)
+    if classes is None:
+        return {f"{family}/{path.stem}": ""}  # listed, so that loading it says what is wrong
+    named = {cls: str(constants.get("name", "")) for cls, constants in classes.items()}
+    return {name: cls for cls, name in named.items() if name.startswith(f"{family}/")}
+
+
+@functools.cache
+def _constants(path: Path) -> dict[str, dict[str, str | float]] | None:
+    """Read class -> attribute -> text or number where a file writes them out; None where it does not parse."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError:
-        return {f"{family}/{path.stem}": ""}  # listed, so that loading it says what is wrong
-    out: dict[str, str] = {}
+        return None
+    out: dict[str, dict[str, str | float]] = {}
     for node in tree.body:
         for statement in node.body if isinstance(node, ast.ClassDef) else ():
             match statement:
                 case (
-                    ast.Assign(targets=[ast.Name(id="name")], value=ast.Constant(value=str(name)))
-                    | ast.AnnAssign(target=ast.Name(id="name"), value=ast.Constant(value=str(name)))
-                ) if name.startswith(f"{family}/") and isinstance(node, ast.ClassDef):
-                    out[name] = node.name
+                    ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(value) | float(value)))
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(value) | float(value)))
+                ) if isinstance(node, ast.ClassDef):
+                    out.setdefault(node.name, {})[name] = value
                 case _:
                     pass
     return out
 
 
-def _horizon(path: Path, class_name: str) -> int | None:
-    """Read a class's horizon in control steps off its file; None where it is not written out as numbers."""
-    found: dict[str, float] = {}
-    for node in ast.parse(path.read_bytes()).body:
-        for statement in node.body if isinstance(node, ast.ClassDef) and node.name == class_name else ():
-            match statement:
-                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=float(value))):
-                    found[name] = value
-                case _:
-                    pass
-    written = "control_hz" in found and "horizon_s" in found
-    return round(found["control_hz"] * found["horizon_s"]) if written else None
+def _horizon(constants: Mapping[str, str | float]) -> int | None:
+    """Return a task's horizon in control steps; None where its class does not write it out."""
+    rate, seconds = constants.get("control_hz"), constants.get("horizon_s")
+    return round(rate * seconds) if isinstance(rate, float) and isinstance(seconds, float) else None
 
 
 def _outside(name: str, folder: Path) -> ModuleType:

@@ -86,6 +86,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         self._draws = Draws(self.task, self._overrides)
         self._pool = [self._draws.episode(seed) for seed in (range(pool) if isinstance(pool, int) else pool)]
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
+        self._everywhere = np.ones(num_envs, bool)
         self._clear()
 
     def _clear(self) -> None:
@@ -96,7 +97,6 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         self._begun: list[Overrides] = [self._overrides] * n
         self._once, self._done = np.zeros((2, n), bool)
         self._last = np.zeros((n, 0), np.float32)
-        self._tabulate()
 
     @property
     def np_random(self) -> tuple[np.random.Generator, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -160,7 +160,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
                 engine.advance(engine.applied(self._physical(actions)), running)
             broken = np.array([bool(fault) for fault in engine.world.faults()]) & ~fresh
             if fresh.any():
-                self._begin(np.flatnonzero(fresh), [None] * int(fresh.sum()))
+                self._begin(np.flatnonzero(fresh))
             rewards = np.asarray(self.task.reward(engine.state), np.float64)
             codes = np.asarray(self.task.failure(engine.state), np.int64)
             held = engine.succeeded()
@@ -187,7 +187,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         final = np.full(self.num_envs, None, object)
         for row in np.flatnonzero(done).tolist():
             final[row] = row_of(self._observation(rows), row)
-        self._begin(np.flatnonzero(done), [None] * int(done.sum()))
+        self._begin(np.flatnonzero(done))
         with np.errstate(all="ignore"):
             new = self._seen()
         now = self._info(self._everywhere)
@@ -196,13 +196,22 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         last = {"final_obs": final, "_final_obs": done, "final_info": _with_masks(info, done), "_final_info": done}
         return np.where(done[:, None], new, rows), {**now, **kept, **last}
 
-    def _begin(self, ids: Array, seeds: Sequence[int | None], draws: Draws | None = None) -> None:
+    def _begin(self, ids: Array, seeds: Sequence[int | None] | None = None, draws: Draws | None = None) -> None:
         """Begin episodes of given seeds, or of those that the environments draw."""
-        episodes = [self._next(row, seed, draws) for row, seed in zip(ids.tolist(), seeds, strict=True)]
+        given = seeds or [None] * len(ids)
+        if self._engine is None and len(ids) < self.num_envs:
+            raise gymnasium.error.ResetNeeded("the first reset must be of all environments: leave reset_mask out")
+        episodes = [self._next(row, seed, draws) for row, seed in zip(ids.tolist(), given, strict=True)]
+        self._load(ids, episodes)
+        for row in ids.tolist():
+            self._begun[row] = draws.overrides if draws else self._overrides
+        self._once, self._done = self._once.copy(), self._done.copy()
+        self._once[ids] = self._done[ids] = False
+
+    def _load(self, ids: Array, episodes: Sequence[Drawn]) -> None:
+        """Put episodes into some environments' simulations, at their start."""
         scenarios = [episode.scenario for episode in episodes]
         if self._engine is None:
-            if len(ids) < self.num_envs:
-                raise gymnasium.error.ResetNeeded("the first reset must be of all environments: leave reset_mask out")
             self._engine = Engine(self.task, scenarios, telemetry=False, nthread=self._nthread)
         else:
             self._engine.replace(ids, scenarios)
@@ -211,22 +220,19 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         for row, episode in zip(ids.tolist(), episodes, strict=True):
             self._seeds[row] = episode.scenario.seed
             self._numbers[row], self._words[row] = episode.numbers, episode.words
-            self._begun[row] = draws.overrides if draws else self._overrides
-        self._once, self._done = self._once.copy(), self._done.copy()
-        self._once[ids] = self._done[ids] = False
         self._tabulate()
 
     def _tabulate(self) -> None:
         """Make the table of the running episodes' parameters anew: those in earlier infos stay as they were."""
         self._table = dict(zip(self._draws.numbers, self._numbers.T.copy(), strict=True))
         self._table |= dict(zip(self._draws.words, self._words.T.copy(), strict=True))
-        self._everywhere = np.ones(self.num_envs, bool)
         self._masked_table = _with_masks(self._table, self._everywhere)
 
     def _next(self, row: int, seed: int | None, draws: Draws | None) -> Drawn:
         if seed is None and self._pool:
             return self._pool[int(self._generator(row).integers(len(self._pool)))]
-        return (draws or self._draws).episode(_draw_seed(self._generator(row)) if seed is None else int(seed))
+        drawn = int(self._generator(row).integers(2**63)) if seed is None else seed
+        return (draws or self._draws).episode(drawn)
 
     def _generator(self, row: int) -> np.random.Generator:
         found = self._rngs[row]
@@ -312,18 +318,9 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         for name in ("spec", *_PICKLED):
             setattr(self, name, state[name])
         if "integration" in state:
-            drawn = [
-                Draws(self.task, o).episode(seed) for seed, o in zip(self._seeds.tolist(), self._begun, strict=True)
-            ]
-            self._numbers, self._words = np.array([d.numbers for d in drawn]), np.array([d.words for d in drawn])
-            self._tabulate()
-            self._engine = Engine(self.task, [d.scenario for d in drawn], telemetry=False, nthread=self._nthread)
-            self._engine.reset()
-            self._engine.restore(state["integration"], state["steps"])
-
-
-def _draw_seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**63))
+            seeds = zip(self._seeds.tolist(), self._begun, strict=True)
+            self._load(np.arange(self.num_envs), [Draws(self.task, begun).episode(seed) for seed, begun in seeds])
+            self.engine.restore(state["integration"], state["steps"])
 
 
 def _observation_space(known: Layout, *, named: bool) -> spaces.Space[Any]:

@@ -253,17 +253,16 @@ class World:
 
     def peaks(self, column: slice) -> Array:
         """Return a sensor's greatest |value| (nsim, dim) over the last control step; worked out when asked for."""
-        if self._stale[column.start] and self._sensed is not None:
-            self.peak[:, column] = np.abs(self._sensed[0][:, :, column]).max(axis=1)
-            self._stale[column] = False
+        if self._stale[column.start]:
+            self._settle(column)
         return self.peak[:, column]
 
-    def _settle(self) -> None:
-        """Work out the peaks that nobody asked for, before they are forgotten."""
-        if self._stale.any() and self._sensed is not None:
-            columns = np.flatnonzero(self._stale)
-            self.peak[:, columns] = np.abs(self._sensed[0][:, :, columns]).max(axis=1)
-            self._stale[:] = False
+    def _settle(self, columns: slice = slice(None)) -> None:
+        """Work out the peaks of the last step that nobody asked for, before they are forgotten."""
+        old = np.arange(len(self._stale))[columns][self._stale[columns]]
+        if len(old) and self._sensed is not None:
+            self.peak[:, old] = np.abs(self._sensed[0][:, :, old]).max(axis=1)
+            self._stale[old] = False
 
     def _buffers(self, n: int, nstep: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return arrays for what n simulations sense in nstep steps, and after the first; new ones cost page faults."""

@@ -16,6 +16,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from scenes.machines.scenery import add_seen_box
 from sim.distributions import Uniform
 from sim.parameters import param
 from sim.task import State
@@ -157,7 +158,7 @@ def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -
     block.explicitinertial = True
     block.mass, block.inertia = BLOCK_MASS, [180.0, 300.0, 330.0]
     block.add_site(name="block", size=[0.05, 0.05, 0.05])
-    _box(block, (0.6, 0.4, 0.25), (0, 0, -0.05), _YELLOW)
+    add_seen_box(block, (0.6, 0.4, 0.25), (0, 0, -0.05), _YELLOW)
     hoist = spec.body("hoist")
     rate, damping = rope_rate(p), 2 * p.rope_damping * math.sqrt(rope_rate(p) * 30e3 / 4)
     for name, drive in DRIVES.items():
@@ -218,7 +219,7 @@ def _add_runway(spec: mujoco.MjSpec, p: CraneParams) -> None:
     """Add rails and bridge."""
     height = sheave_height(p)
     for y in (0.0, p.span):
-        _box(spec.worldbody, (20.0, 0.25, 0.4), (13.0, y, height - 1.0), _DARK)
+        add_seen_box(spec.worldbody, (20.0, 0.25, 0.4), (13.0, y, height - 1.0), _DARK)
     bridge = spec.worldbody.add_body(
         name="bridge", pos=[0, p.span / 2, height], quat=[math.cos(p.skew / 2), 0, 0, math.sin(p.skew / 2)]
     )
@@ -227,9 +228,9 @@ def _add_runway(spec: mujoco.MjSpec, p: CraneParams) -> None:
     bridge.explicitinertial = True
     bridge.mass, bridge.inertia = 20e3 + 1e3 * p.span, [1e6, 1e6, 1e6]  # 1 t per metre of twin box girder
     for side in (-1.3, 1.3):
-        _box(bridge, (0.3, p.span / 2, 0.7), (side, 0, -0.2), _YELLOW)
+        add_seen_box(bridge, (0.3, p.span / 2, 0.7), (side, 0, -0.2), _YELLOW)
     for side in (-p.span / 2, p.span / 2):
-        _box(bridge, (2.2, 0.3, 0.3), (0, side, -0.3), _YELLOW)
+        add_seen_box(bridge, (2.2, 0.3, 0.3), (0, side, -0.3), _YELLOW)
 
 
 def _add_trolley(spec: mujoco.MjSpec, p: CraneParams) -> mujoco.MjsBody:
@@ -239,8 +240,8 @@ def _add_trolley(spec: mujoco.MjSpec, p: CraneParams) -> mujoco.MjsBody:
     trolley.explicitinertial = True
     trolley.mass, trolley.inertia = 16e3, [3e4, 3e4, 3e4]
     trolley.add_site(name="trolley", size=[0.05, 0.05, 0.05])
-    _box(trolley, (1.6, 1.3, 0.25), (0, 0, 0.75), _DARK)
-    _box(trolley, (0.9, 0.5, 0.4), (0, 0, 1.3), _YELLOW)
+    add_seen_box(trolley, (1.6, 1.3, 0.25), (0, 0, 0.75), _DARK)
+    add_seen_box(trolley, (0.9, 0.5, 0.4), (0, 0, 1.3), _YELLOW)
     drum = trolley.add_body(name="hoist", pos=[0, -1.0, 0])
     _add_axis(drum, "hoist", [0, -1, 0], travel_range(p, "hoist"))
     drum.explicitinertial = True
@@ -286,13 +287,4 @@ def _key(p: CraneParams, pose: Pose, load: float) -> Key:
         qpos=np.array(qpos),
         act=np.array([0.0, p.warmth] * len(DRIVES)),
         ctrl=np.array([0.0] * len(DRIVES) + [unstretched] * len(FALLS) + [1.0] * len(AXES)),
-    )
-
-
-def _box(
-    body: mujoco.MjsBody, size: tuple[float, ...], pos: tuple[float, ...], rgba: list[float], *, name: str = ""
-) -> mujoco.MjsGeom:
-    """Add a box that is only seen."""
-    return body.add_geom(
-        name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=size, pos=pos, rgba=rgba, mass=0, contype=0, conaffinity=0
     )

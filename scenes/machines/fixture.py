@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from scenes.machines.scenery import add_seen_box, add_sky
 from scenes.stock import GROUND
 from scenes.stock_fits import FLOOR, Fit, add_socket
 from sim.distributions import Uniform
@@ -42,28 +43,20 @@ def add_cell(spec: mujoco.MjSpec, place: tuple[float, float]) -> None:
     world = spec.worldbody
     light = world.add_light(pos=[0.8, -2.0, 3.0], dir=[-0.45, 0.75, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
     light.ambient, light.diffuse = [0.38, 0.38, 0.38], [0.55, 0.55, 0.55]
-    spec.add_texture(
-        name="sky",
-        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.82, 0.86, 0.90],
-        rgb2=[0.52, 0.57, 0.63],
-        width=16,
-        height=96,
-    )
+    add_sky(spec, [0.82, 0.86, 0.90], [0.52, 0.57, 0.63])
     plane, floor = mujoco.mjtGeom.mjGEOM_PLANE, [4, 4, 1.0]
     world.add_geom(name="floor", type=plane, size=floor, contype=GROUND, conaffinity=0, rgba=[0.50, 0.52, 0.53, 1])
     x, y = place
     eye = np.array([x + 0.55, y - 1.15, 1.45])
     _look(world, "overview", eye, np.array([x - 0.30, y, 0.85]), fovy=45)
     _look(world, "close", np.array([x + 0.16, y - 0.22, PLATE + 0.14]), np.array([x, y, PLATE + 0.02]), fovy=26)
-    _box(world, (0.17, 0.17, PEDESTAL / 2), (0, 0, PEDESTAL / 2), _DARK)
-    _box(world, (0.35, 0.40, 0.02), (x, y, TABLE - 0.02), _STEEL)
+    add_seen_box(world, (0.17, 0.17, PEDESTAL / 2), (0, 0, PEDESTAL / 2), _DARK)
+    add_seen_box(world, (0.35, 0.40, 0.02), (x, y, TABLE - 0.02), _STEEL)
     for side in (-1, 1):
         for end in (-1, 1):
             leg = (x + side * 0.31, y + end * 0.36, TABLE / 2 - 0.02)
-            _box(world, (0.03, 0.03, TABLE / 2 - 0.02), leg, _PAINT)
-    _box(world, (0.35, 0.006, 0.10), (x, y + 0.38, TABLE + 0.10), [0.95, 0.75, 0.10, 1.0])
+            add_seen_box(world, (0.03, 0.03, TABLE / 2 - 0.02), leg, _PAINT)
+    add_seen_box(world, (0.35, 0.006, 0.10), (x, y + 0.38, TABLE + 0.10), [0.95, 0.75, 0.10, 1.0])
 
 
 def add_fixture(spec: mujoco.MjSpec, p: FixtureParams, fit: Fit, place: tuple[float, float]) -> None:
@@ -83,8 +76,8 @@ def add_fixture(spec: mujoco.MjSpec, p: FixtureParams, fit: Fit, place: tuple[fl
     add_socket(spec, body, fit)
     below = PLATE - TABLE - fit.depth - FLOOR
     for side in (-1, 1):
-        _box(body, (0.012, 0.10, below / 2), (side * 0.085, 0, -fit.depth - FLOOR - below / 2), _DARK)
-        _box(body, (0.010, 0.016, 0.006), (side * 0.085, 0.075, 0.006), _DARK)
+        add_seen_box(body, (0.012, 0.10, below / 2), (side * 0.085, 0, -fit.depth - FLOOR - below / 2), _DARK)
+        add_seen_box(body, (0.010, 0.016, 0.006), (side * 0.085, 0.075, 0.006), _DARK)
 
 
 def nominal_mouth(p: FixtureParams, place: tuple[float, float]) -> NDArray[np.float64]:
@@ -100,9 +93,3 @@ def _look(
     right = np.cross([0.0, 0.0, 1.0], back)
     right /= np.linalg.norm(right)
     body.add_camera(name=name, pos=eye, xyaxes=[*right, *np.cross(back, right)], fovy=fovy)
-
-
-def _box(body: mujoco.MjsBody, size: tuple[float, ...], pos: tuple[float, ...], rgba: list[float]) -> None:
-    """Add a box that is only seen."""
-    kind = mujoco.mjtGeom.mjGEOM_BOX
-    body.add_geom(type=kind, size=size, pos=pos, mass=0, contype=0, conaffinity=0, rgba=rgba)

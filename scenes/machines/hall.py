@@ -2,6 +2,7 @@
 
 import mujoco
 
+from scenes.machines.scenery import add_sky
 from scenes.stock import GROUND
 
 
@@ -15,15 +16,7 @@ def add_hall(spec: mujoco.MjSpec, *, slope: tuple[float, float]) -> mujoco.MjsBo
     light = spec.worldbody.add_light(pos=[13, 5, 30], dir=[0.2, 0.3, -1])
     light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
     light.ambient, light.diffuse = [0.35, 0.35, 0.35], [0.55, 0.55, 0.55]
-    spec.add_texture(
-        name="sky",
-        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.75, 0.80, 0.85],
-        rgb2=[0.45, 0.50, 0.56],
-        width=16,
-        height=96,
-    )
+    add_sky(spec, [0.75, 0.80, 0.85], [0.45, 0.50, 0.56])
     spec.worldbody.add_camera(name="overview", pos=[12, -19, 11], xyaxes=[1, 0, 0, 0, 0.2, 0.98], fovy=52)
     floor = spec.worldbody.add_body(name="floor", quat=[1.0, slope[1] / 2, -slope[0] / 2, 0.0])
     floor.add_geom(

@@ -13,6 +13,7 @@ import math
 import mujoco
 import numpy as np
 
+from scenes.machines.scenery import add_seen_box
 from scenes.stock_fits import Fit, add_peg
 from sim.distributions import LogUniform, Uniform
 from sim.parameters import param
@@ -80,10 +81,10 @@ def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fi
             at = (0.034 * math.cos(angle), 0.034 * math.sin(angle))
             _cylinder(flange, 0.009, height - 0.003, height + 0.003, _DARK if height != 0.053 else _GREY, at=at)
     _cylinder(gripper, 0.050, 0.063 - centre, 0.070 - centre, _GREY)
-    _box(gripper, (0.040, 0.026, 0.022), (0, 0, 0.092 - centre), _BLUE)
+    add_seen_box(gripper, (0.040, 0.026, 0.022), (0, 0, 0.092 - centre), _BLUE)
     for side in (-1, 1):
         x = side * (fit.radius + 0.006)
-        _box(gripper, (0.006, 0.010, 0.022), (x, 0, 0.134 - centre), _DARK)
+        add_seen_box(gripper, (0.006, 0.010, 0.022), (x, 0, 0.134 - centre), _DARK)
     lean = [1.0, p.lean_x / 2, p.lean_y / 2, 0.0]
     peg = gripper.add_body(
         name="peg", pos=[0, 0, REACH + p.slip - centre], quat=list(np.array(lean) / np.linalg.norm(lean))
@@ -129,10 +130,4 @@ def _cylinder(
     """Add a cylinder along z that is only seen."""
     size, pos = [radius, (high - low) / 2, 0], [*at, (low + high) / 2]
     kind = mujoco.mjtGeom.mjGEOM_CYLINDER
-    body.add_geom(type=kind, size=size, pos=pos, mass=0, contype=0, conaffinity=0, rgba=rgba)
-
-
-def _box(body: mujoco.MjsBody, size: tuple[float, ...], pos: tuple[float, ...], rgba: list[float]) -> None:
-    """Add a box that is only seen."""
-    kind = mujoco.mjtGeom.mjGEOM_BOX
     body.add_geom(type=kind, size=size, pos=pos, mass=0, contype=0, conaffinity=0, rgba=rgba)

@@ -98,6 +98,7 @@ def test_tasks_and_variants_are_found_by_reading_files_and_helpers_are_not(tmp_p
     assert task_names() == ("steel/broken", "steel/coil", "steel/coil_open")
     assert catalog._index()["steel/coil_open"] == (family / "coil.py", "B")
     assert task_summary("steel/broken") == "(syntax error in line 1)"
+    assert set(catalog.environments()) == {"genba/Coil-v0", "genba/CoilOpen-v0"}
 
 
 def test_ones_own_task_loads_from_a_folder_which_comes_first_on_the_path(folder):
