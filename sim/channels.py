@@ -46,6 +46,9 @@ class Channel:
     doc: str = ""
 
 
+_FIELDS = tuple(field.name for field in dataclasses.fields(Channel))
+
+
 def add_channel(spec: mujoco.MjSpec, sensor: mujoco.MjsSensor, channel: Channel) -> None:
     """Make a sensor of the spec a telemetry channel: it takes the channel's name, rate and latency.
 
@@ -61,7 +64,7 @@ def add_channel(spec: mujoco.MjSpec, sensor: mujoco.MjsSensor, channel: Channel)
     sensor.interval = [every * timestep * (1 - 1e-9), 0.0]
     sensor.delay = max(0.0, (late - 1e-3) * timestep)
     sensor.nsample = late // every + 1
-    spec.add_text(name=_PREFIX + channel.name, data=json.dumps(dataclasses.asdict(channel)))
+    spec.add_text(name=_PREFIX + channel.name, data=json.dumps({n: getattr(channel, n) for n in _FIELDS}))
 
 
 def channels(model: mujoco.MjModel) -> tuple[Channel, ...]:

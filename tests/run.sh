@@ -18,6 +18,16 @@ for flag in "$@"; do
         *) echo "tests/run.sh: no flag $flag; flags: --slow --faults --bench" >&2; exit 2 ;;
     esac
 done
+# OpenGL and Vulkan without a screen, for the tests of pictures
+PACKAGES="libegl1 libgl1-mesa-dri libosmesa6 libvulkan1 mesa-vulkan-drivers"
+if ! ldconfig -p | grep -q libEGL.so.1 || ! ldconfig -p | grep -q libOSMesa.so || ! ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "== installing $PACKAGES"
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $PACKAGES; } >/dev/null
+    else
+        echo "tests/run.sh: the tests of pictures need, as root: apt-get install $PACKAGES" >&2; exit 3
+    fi
+fi
 setup_venv "$EXTRAS"
 OLDEST=.venv/gymnasium-1.2.2  # the environments work with this one, too
 [ -d "$OLDEST" ] || python -m pip install --quiet --disable-pip-version-check --no-deps --target "$OLDEST" gymnasium==1.2.2
@@ -27,6 +37,6 @@ echo "== types";     pyright --warnings
 echo "== contracts"; lint-imports --no-cache
 echo "== tests";     python -m pytest -q -n 2 --dist worksteal -m "$MARKS"
 echo "== tests of the environments with gymnasium 1.2.2"
-PYTHONPATH="$OLDEST" python -m pytest -q -n 2 -m "not slow" tests/sim/test_envs.py tests/scenes/test_envs.py
+PYTHONPATH="$OLDEST" python -m pytest -q -n 2 -m "not slow" tests/sim/test_envs.py tests/sim/test_env_images.py tests/scenes/test_envs.py
 if [ "$BENCH" = 1 ]; then echo "== benchmarks"; genba bench; fi
 echo "all passed"
