@@ -5,7 +5,11 @@ import math
 
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from scenes.machines.scenery import add_parts
+from scenes.stock_looks import COIL, FLANK, SADDLE_PAIR, SADDLES, SEAT_SLOPE
+from sim.cameras import label
 
 # Collision classes (contype bits): what stands still, the bore of a coil; a tool's conaffinity holds both.
 GROUND = 1
@@ -13,13 +17,11 @@ BORE = 2
 
 STEEL_DENSITY = 7850.0  # kg/m3, carbon steel, EN 1991-1-1 table A.4 (77 to 78.5 kN/m3)
 WEDGES = 16  # round enough for an arm, few enough for 20 us a physics step
-SEAT_SLOPE = math.radians(30.0)  # saddle flank; above atan 0.5, the steepest steel-steel friction, so coils centre
 SEAT_CLEARANCE = 0.10  # m, lowest point of a seated coil above the floor
 
 PAD = [0.02, 1.0]  # solref of what carries coils: 4 mm of pad yields under their weight, polyurethane 10 to 20 mm thick
 
-_STEEL = [0.62, 0.64, 0.67, 1.0]
-_SADDLE = [0.35, 0.27, 0.18, 1.0]
+HIDDEN = 3  # group of geoms that are touched and not seen
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def add_coil(spec: mujoco.MjSpec, coil: Coil, *, name: str, com: NDArray[np.floa
     """Add a free coil, with a site of its name at its centre.
 
     Its bore is a ring of convex wedges, one mesh referenced n times, that only tools meet; its outside is a cylinder
-    that only the ground meets, so that it rolls and rests as a round thing does.
+    that only the ground meets, so that it rolls and rests as a round thing does. What is seen is neither.
 
     Args:
         spec: the scene.
@@ -70,7 +72,7 @@ def add_coil(spec: mujoco.MjSpec, coil: Coil, *, name: str, com: NDArray[np.floa
     body.add_freejoint(name=name)
     body.explicitinertial = True
     body.mass, body.ipos, body.inertia = coil.mass, com, coil.inertia
-    body.add_site(name=name, size=[0.02, 0.02, 0.02], rgba=[1, 0, 0, 1])
+    body.add_site(name=name, size=[0.02, 0.02, 0.02])
     spec.add_mesh(name=name, uservert=_wedge(coil).ravel().tolist())
     for i in range(WEDGES):
         half = math.pi * i / WEDGES
@@ -80,56 +82,82 @@ def add_coil(spec: mujoco.MjSpec, coil: Coil, *, name: str, com: NDArray[np.floa
             quat=[math.cos(half), 0, math.sin(half), 0],
             contype=BORE,
             conaffinity=0,
-            rgba=_STEEL if i % 2 else [0.9 * c for c in _STEEL[:3]] + [1.0],
+            group=HIDDEN,
         )
-    _cylinder(body, coil, contype=0, group=3)
+    _cylinder(body, coil, contype=0)
+    _show_coil(spec, body, coil)
+    label(spec, "coil", name)
     return body
 
 
-def add_stacked_coil(body: mujoco.MjsBody, coil: Coil, *, name: str, pos: NDArray[np.floating]) -> None:
-    """Add a coil that stays where it is, an obstacle; the site of its name is at its centre."""
-    frame = body.add_body(name=name, pos=pos)
-    frame.add_site(name=name, size=[0.02, 0.02, 0.02])
-    _cylinder(frame, coil, contype=GROUND, group=0)
-    for side in (-1, 1):
-        frame.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-            size=[coil.bore / 2, 0.005, 0],
-            pos=[0, side * coil.width / 2, 0],
-            quat=[math.sqrt(0.5), math.sqrt(0.5), 0, 0],
-            contype=0,
-            conaffinity=0,
-            rgba=[0.08, 0.08, 0.08, 1],
-        )
-
-
-def add_saddle(body: mujoco.MjsBody, coil: Coil, *, name: str, pos: NDArray[np.floating]) -> None:
+def add_saddle(
+    spec: mujoco.MjSpec, body: mujoco.MjsBody, coil: Coil, *, name: str, pos: NDArray[np.floating], paint: str
+) -> None:
     """Add a V-saddle sized for a coil whose axis is y; the site of its name is where the seated coil's centre is.
 
     Args:
+        spec: the scene.
         body: the floor.
         coil: what it is made for.
         name: of body and site.
         pos: on the floor under the seat, m, in body.
+        paint: of its frame, one of `SADDLES`.
     """
     frame = body.add_body(name=name, pos=pos)
-    frame.add_site(name=name, pos=[0, 0, coil.seat_height], size=[0.02, 0.02, 0.02], rgba=[0, 1, 0, 1])
-    reach = coil.outer / 2 + 0.05  # to the middle of a flank that is 0.1 m thick
+    frame.add_site(name=name, pos=[0, 0, coil.seat_height], size=[0.02, 0.02, 0.02])
+    out, up = _flank(coil)
     for side in (-1.0, 1.0):
         frame.add_geom(
             type=mujoco.mjtGeom.mjGEOM_BOX,
-            size=[0.15, 0.35, 0.05],
-            pos=[side * reach * math.sin(SEAT_SLOPE), 0, coil.seat_height - reach * math.cos(SEAT_SLOPE)],
+            size=FLANK,
+            pos=[side * out, 0, up],
             quat=[math.cos(SEAT_SLOPE / 2), 0, -side * math.sin(SEAT_SLOPE / 2), 0],
             contype=GROUND,
             conaffinity=0,
             solref=PAD,
             priority=1,
-            rgba=_SADDLE,
+            group=HIDDEN,
         )
+    add_parts(spec, frame, SADDLES[paint], (out, up), name=f"{paint} saddle")
+    label(spec, "saddle", name)
 
 
-def _cylinder(body: mujoco.MjsBody, coil: Coil, *, contype: int, group: int) -> None:
+def add_neighbours(spec: mujoco.MjSpec, body: mujoco.MjsBody, coil: Coil, *, pos: ArrayLike, apart: float) -> None:
+    """Add coils that stay where they are, obstacles, on both sides of a place: "stack_a" at lower x and "stack_b".
+
+    Each has a site of its name at its centre. Their saddles, body "stack_saddles", are only seen.
+
+    Args:
+        spec: the scene.
+        body: the floor.
+        coil: what they are.
+        pos: of the place on the floor, m, in body.
+        apart: of their middles from there along x, m.
+    """
+    middle = np.asarray(pos, float)
+    for name, side in (("stack_a", -1), ("stack_b", 1)):
+        frame = body.add_body(name=name, pos=middle + np.array([side * apart, 0.0, coil.seat_height]))
+        frame.add_site(name=name, size=[0.02, 0.02, 0.02])
+        _cylinder(frame, coil, contype=GROUND)
+        _show_coil(spec, frame, coil)
+    saddles = body.add_body(name="stack_saddles", pos=middle)
+    add_parts(spec, saddles, SADDLE_PAIR, (*_flank(coil), apart), name="stack_saddles")
+    label(spec, "coil", "stack_a", "stack_b")
+    label(spec, "saddle", "stack_saddles")
+
+
+def _flank(coil: Coil) -> tuple[float, float]:
+    """Return how far out and up the middle of a saddle's flank is, m."""
+    reach = coil.outer / 2 + 0.05  # a flank is 0.1 m thick
+    return reach * math.sin(SEAT_SLOPE), coil.seat_height - reach * math.cos(SEAT_SLOPE)
+
+
+def _show_coil(spec: mujoco.MjSpec, body: mujoco.MjsBody, coil: Coil) -> None:
+    """Show a coil; a scene's coils are of one size and share a mesh."""
+    add_parts(spec, body, COIL, (coil.outer, coil.bore, coil.width), name="coil parts")
+
+
+def _cylinder(body: mujoco.MjsBody, coil: Coil, *, contype: int) -> None:
     """Add a coil's outer surface."""
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_CYLINDER,
@@ -137,8 +165,7 @@ def _cylinder(body: mujoco.MjsBody, coil: Coil, *, contype: int, group: int) -> 
         quat=[math.sqrt(0.5), math.sqrt(0.5), 0, 0],
         contype=contype,
         conaffinity=0 if contype else GROUND,
-        group=group,
-        rgba=_STEEL,
+        group=HIDDEN,
     )
 
 

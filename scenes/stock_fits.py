@@ -6,6 +6,7 @@ that the play is what the fit says in eight directions and at most 8 % more betw
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -13,6 +14,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from scenes import shapes
+from scenes.shapes import Shape
 from scenes.stock import GROUND
 
 STEEL = 8000.0  # kg/m3, plugs of the IndustReal set
@@ -22,8 +25,8 @@ FLOOR = 4e-3  # m, under the hole
 EDGE = 0.5e-3  # m, radius of the peg's rounded edge, and of the capsules
 TIGHT = [0.95, 0.99, 1e-4, 0.5, 2.0]  # solimp: a width far below the play, else a fit is half full of soft contact
 
-_STEEL, _PLATE = [0.70, 0.71, 0.74, 1.0], [0.40, 0.42, 0.46, 1.0]
-_REACH = 0.10  # m, from the hole's axis to the edge of the plate
+REACH = 0.10  # m, from the hole's axis to the edge of the plate
+_UNSEEN = 3  # group
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Fit:
 def add_peg(body: mujoco.MjsBody, fit: Fit, *, length: float) -> None:
     """Add a peg to a body: its axis is z, its tip at the origin and its shank at -z; site "tip".
 
-    The geoms are massless: who holds the peg gives the body its inertia.
+    The geoms are massless: who holds the peg gives the body its inertia. They are not seen: `peg_looks` is.
 
     Args:
         body: what the peg is part of.
@@ -82,25 +85,23 @@ def add_peg(body: mujoco.MjsBody, fit: Fit, *, length: float) -> None:
             conaffinity=GROUND,
             friction=[fit.friction, 0.005, 0.0001],
             solimp=TIGHT,
-            rgba=_STEEL,
-            group=3,
+            group=_UNSEEN,
         )
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-        size=[fit.radius, length / 2, 0],
-        pos=[0, 0, -length / 2],
-        mass=0,
-        contype=0,
-        conaffinity=0,
-        rgba=_STEEL,
-    )
     body.add_site(name="tip", size=[1e-3, 1e-3, 1e-3], rgba=[1, 0, 0, 1])
+
+
+@functools.lru_cache(maxsize=16)
+def peg_looks(r: float, length: float) -> Shape:
+    """Return what is seen of a peg of a radius and length, m, in its frame: a turned pin with broken edges."""
+    profile = [(0, -length), (r - EDGE, -length), (r, EDGE - length), (r, -EDGE), (r - EDGE, 0), (0, 0)]
+    return shapes.revolve(profile, 24)
 
 
 def add_socket(spec: mujoco.MjSpec, body: mujoco.MjsBody, fit: Fit) -> None:
     """Add a plate with a bushed hole to a body: the hole's axis is z, its mouth at the origin; site "mouth".
 
-    The bush is one mesh referenced once a face; four boxes around it make its top face go on over the plate.
+    The bush is one mesh referenced once a face; four boxes around it make its top face go on over the plate. None of
+    that is seen: `socket_looks` is.
 
     Args:
         spec: the scene.
@@ -113,7 +114,7 @@ def add_socket(spec: mujoco.MjSpec, body: mujoco.MjsBody, fit: Fit) -> None:
         half = math.pi * i / FACES
         _solid(body, fit, type=mujoco.mjtGeom.mjGEOM_MESH, meshname="bush", quat=[math.cos(half), 0, 0, math.sin(half)])
     near = rim * math.cos(math.pi / FACES) / math.sqrt(2)
-    long, wide, half = _REACH, (_REACH - near) / 2, (fit.depth + FLOOR) / 2
+    long, wide, half = REACH, (REACH - near) / 2, (fit.depth + FLOOR) / 2
     for x, y, size in (
         (near + wide, 0.0, (wide, long, half)),
         (-near - wide, 0.0, (wide, long, half)),
@@ -126,10 +127,41 @@ def add_socket(spec: mujoco.MjSpec, body: mujoco.MjsBody, fit: Fit) -> None:
     body.add_site(name="mouth", size=[1e-3, 1e-3, 1e-3], rgba=[0, 1, 0, 1])
 
 
+def socket_looks(fit: Fit) -> tuple[Shape, Shape, Shape]:
+    """Return what is seen of a socket, in its frame: the plate, the bush with its chamfer, and the bore."""
+    sides = 24
+    wall, mouth = (x / math.cos(math.pi / sides) for x in (fit.hole, fit.hole + fit.chamfer))  # about the circles
+    rim, groove = mouth + 4e-3, mouth + 4.6e-3
+    bush = shapes.revolve([(rim, -5e-4), (rim, 0.0), (mouth, 0.0), (wall, -fit.chamfer)], sides)
+    bore = shapes.revolve([(wall, -fit.chamfer), (wall, -fit.depth), (0.0, -fit.depth)], sides)
+    gap = shapes.revolve([(groove, 0.0), (groove, -5e-4), (rim, -5e-4)], sides)
+    return _plate(groove, fit.depth + FLOOR, sides), bush, shapes.join(bore, gap)
+
+
+def _plate(hole: float, thick: float, sides: int) -> Shape:
+    """Return a square plate under z = 0 whose top face has a round hole, and whose upper edges are bevelled."""
+    angle = 2 * math.pi * np.arange(sides) / sides
+    way = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    edge = 1.5e-3
+    square = way / np.abs(way).max(axis=-1, keepdims=True)
+    flat = np.zeros((sides, 1))
+    loops = [np.hstack([r, flat + z]) for r, z in ((hole * way, 0), ((REACH - edge) * square, 0))]
+    i, j = np.arange(sides), (np.arange(sides) + 1) % sides
+    faces = np.concatenate([np.stack([i, sides + i, sides + j], -1), np.stack([i, sides + j, j], -1)])
+    up = np.tile([0.0, 0.0, 1.0], (2 * sides, 1))
+    top = Shape(np.concatenate(loops), up, faces.astype(np.int32))
+    corner = math.sqrt(2)
+    sides_ = shapes.revolve(
+        [(0.0, -thick), (corner * REACH, -thick), (corner * REACH, -edge), (corner * (REACH - edge), 0.0)], 4
+    )
+    half = math.pi / 8
+    return shapes.join(top, shapes.facet(shapes.place(sides_, (0, 0, 0), (math.cos(half), 0, 0, math.sin(half)))))
+
+
 def _solid(body: mujoco.MjsBody, fit: Fit, **what: Any) -> None:  # noqa: ANN401 - a geom's attributes
     """Add a geom that stands still and that the peg meets."""
     friction = [fit.friction, 0.005, 0.0001]
-    body.add_geom(contype=GROUND, conaffinity=0, friction=friction, solimp=TIGHT, rgba=_PLATE, **what)
+    body.add_geom(contype=GROUND, conaffinity=0, friction=friction, solimp=TIGHT, group=_UNSEEN, **what)
 
 
 def _wedge(fit: Fit, rim: float) -> NDArray[np.float64]:

@@ -3,9 +3,11 @@
 Task: the arm holds a peg of 4 to 16 mm in a remote-centre-compliance device and waits near a fixture whose hole it
 knows to within 3 mm and 3 degrees. The policy sets the position references of the six joints 50 times a second.
 
+Cameras: "overview", on a post of the guarding; "close", on a stand beside the fixture; "wrist", on the tool.
+
 Randomized: peg, play (0.02 to 0.5 mm radial), chamfer, depth, friction; fixture and how far it is from where the cell
 takes it to be; start; how the peg sits in the jaws; the device's springs; servos, friction and mastering of the arm;
-noise, bias, gain and delay of the wrist sensor.
+noise, bias, gain and delay of the wrist sensor; light, paint and how the cameras are mounted, which move nothing.
 
 Success: the tip is 96 % down the hole and the force on the peg below 50 N, for 0.5 s.
 
@@ -32,15 +34,18 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.machines import arm, arm_telemetry, fixture, insertion, tool
+from scenes.machines import arm, arm_telemetry, cell, cell_looks, fixture, insertion, tool
 from scenes.machines.arm import ArmParams
 from scenes.machines.arm_models import ARM6_M
 from scenes.machines.arm_pilot import Pilot, Pose
 from scenes.machines.arm_telemetry import WristParams
+from scenes.machines.cell import CellLook
 from scenes.machines.fixture import FixtureParams
 from scenes.machines.inserter import PHASES, POINTING_DOWN, Habits, Inserter
+from scenes.machines.look import mount
 from scenes.machines.tool import ToolParams
 from scenes.stock_fits import Fit
+from sim.cameras import Lens, label
 from sim.channels import Channel, add_channel
 from sim.distributions import Choice, LogUniform, Uniform
 from sim.parameters import param
@@ -50,10 +55,14 @@ from sim.task import Command, Feature, State, Task
 Array = NDArray[Any]
 
 ARM = arm.names_of(ARM6_M)
-BASE = ((0.0, 0.0, fixture.PEDESTAL), (0.0, 0.0, 0.0, 1.0))  # where the arm stands: it reaches along x
+BASE = ((0.0, 0.0, cell_looks.PEDESTAL), (0.0, 0.0, 0.0, 1.0))  # where the arm stands: it reaches along x
 PLACE = (0.72, 0.17)  # m, the fixture's usual place: the shoulder's offset aside, so that the arm points straight at it
 WINDOW = 0.25  # rad, soft limits about the usual place: 0.2 m of the tool
 GENTLE, OVERLOAD = 50.0, 100.0  # N: on a seated peg; measuring range of a built-in wrist sensor of this class
+# Sensors of 2/3" and 1/2.9" with pixels of 3.45 um (IMX264, IMX273), fixed lenses; depth in steps of 0.1 mm.
+OVERVIEW = Lens(8e-3, (8.446e-3, 7.066e-3), (2448, 2048), 0.10, 6.5535)
+CLOSE = Lens(8e-3, (4.968e-3, 3.726e-3), (1440, 1080), 0.02, 6.5535)
+WRIST = Lens(4e-3, (4.968e-3, 3.726e-3), (1440, 1080), 0.02, 6.5535)
 _NEAR = 0.05  # m, from where on the way to the hole is paid
 
 
@@ -75,6 +84,7 @@ class PegInsertParams:
     tool: ToolParams = dataclasses.field(default_factory=ToolParams)
     wrist: WristParams = dataclasses.field(default_factory=WristParams)
     arm: ArmParams = dataclasses.field(default_factory=ArmParams)
+    look: CellLook = dataclasses.field(default_factory=CellLook)
 
     @property
     def fit(self) -> Fit:
@@ -86,7 +96,7 @@ class PegInsert(Task):
     """See the module's docstring."""
 
     name = "assembly/peg_insert"
-    version = 1
+    version = 2
     control_hz = 50.0
     horizon_s = 60.0
     success_hold_s = 0.5
@@ -118,12 +128,15 @@ class PegInsert(Task):
     def build(self, p: PegInsertParams) -> mujoco.MjSpec:
         """Make the cell: the arm with its tool and peg, and the fixture where it really is."""
         spec = new_spec("peg_insert", timestep=0.001)
-        fixture.add_cell(spec, PLACE)
-        fixture.add_fixture(spec, p.fixture, p.fit, PLACE)
+        cell.add_surroundings(spec, p.look, PLACE)
+        fixture.add_fixture(spec, p.fixture, p.fit, PLACE, p.look)
         pilot = _pilot()
-        arm.add_arm(spec, ARM6_M, p.arm, pos=BASE[0], quat=BASE[1], window=(pilot.low, pilot.high))
+        paint, window = cell.colours(p.look)["robot"][:3], (pilot.low, pilot.high)
+        arm.add_arm(spec, ARM6_M, p.arm, pos=BASE[0], quat=BASE[1], window=window, paint=paint)
+        label(spec, "robot", "base")
         pos, quat = arm.flange_pose(ARM6_M)
-        tool.add_tool(spec, spec.body(ARM.tip).add_body(name="sensor", pos=pos, quat=quat), p.tool, p.fit)
+        flange = spec.body(ARM.tip).add_body(name="sensor", pos=pos, quat=quat)
+        tool.add_tool(spec, flange, p.tool, p.fit, p.look)
         arm.compensate(spec, p.arm, "sensor")
         arm_telemetry.add_telemetry(spec, ARM, p.arm)
         arm_telemetry.add_force_torque(spec, "wrist", p.wrist)
@@ -136,6 +149,7 @@ class PegInsert(Task):
         spec.add_key(name="home", qpos=np.append(home.qpos, rest), act=home.act, ctrl=home.ctrl)
         spec.add_numeric(name="nominal", data=nominal)
         spec.add_numeric(name="drawing", data=[p.diameter, 2 * p.fit.hole, p.chamfer, p.depth])
+        _add_cameras(spec, flange, p.look)
         return spec
 
     def observe(self, s: State) -> dict[str, Array]:
@@ -237,6 +251,15 @@ def _add_pose(spec: mujoco.MjSpec) -> None:
         sensor = spec.add_sensor(type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname="tool")
         sensor.reftype, sensor.refname = mujoco.mjtObj.mjOBJ_SITE, "nominal"
         add_channel(spec, sensor, Channel(name, unit, 100, frame="nominal", resolution=step, doc=doc))
+
+
+def _add_cameras(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: CellLook) -> None:
+    """Add the cell's cameras."""
+    x, y = PLACE
+    world, level = spec.worldbody, fixture.PLATE
+    mount(world, "overview", OVERVIEW, ((x + 0.92, y - 1.30, 1.62), (x - 0.42, y + 0.05, 0.80)), p.overview)
+    mount(world, "close", CLOSE, ((x + 0.18, y - 0.25, level + 0.16), (x, y, level + 0.015)), p.close, tolerance=0.005)
+    mount(flange, "wrist", WRIST, (tool.CAMERA, (0.0, 0.0, tool.VIEWED)), p.wrist, tolerance=0.002)
 
 
 def _work_order(p: PegInsertParams) -> dict[str, str]:

@@ -19,7 +19,9 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scenes.machines.arm_types import ArmModel, Capsule, Drive, Link
+from scenes import shapes
+from scenes.machines.arm_types import ArmModel, Drive, Link, Part
+from scenes.machines.castings import castings
 from sim.distributions import Uniform
 from sim.errors import ParameterError
 from sim.parameters import param
@@ -28,7 +30,7 @@ from sim.task import State
 
 Array = NDArray[np.float64]
 
-_SHELL, _JOINT = [0.80, 0.82, 0.84, 1.0], [0.16, 0.30, 0.46, 1.0]
+SHELL, TRIM = (0.86, 0.87, 0.86), (0.14, 0.15, 0.17)  # paint, and caps, seams and hoses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def add_arm(  # noqa: PLR0913 - where it stands, how far it may go and what it i
     quat: Sequence[float] = (1.0, 0.0, 0.0, 0.0),
     window: tuple[ArrayLike, ArrayLike] | None = None,
     prefix: str = "",
+    paint: Sequence[float] = SHELL,
 ) -> Arm:
     """Add an arm, standing in the world.
 
@@ -106,18 +109,19 @@ def add_arm(  # noqa: PLR0913 - where it stands, how far it may go and what it i
         quat: of its base, world.
         window: least and greatest joint references (n,), rad: the cell's soft limits. None for the arm's own.
         prefix: of every name.
+        paint: its colour (3,).
 
     Raises:
         ParameterError: the window does not lie within the joints' limits.
     """
     arm = names_of(model, prefix)
     body = spec.worldbody.add_body(name=f"{prefix}base", pos=pos, quat=quat)
-    _add_shape(body, model.base, f"{prefix}base")
+    _add_looks(spec, body, model.base, paint)
     low, high = _window(model, window)
     stiffness, damping = gains(model, p)
     for i, (link, drive, name) in enumerate(zip(model.links, model.drives, arm.joints, strict=True)):
         body = _add_link(body, link, arm.links[i], twist=p.mastering * (-1) ** i * (not drive.slides))
-        _add_shape(body, link.shape, arm.links[i])
+        _add_looks(spec, body, link.parts, paint)
         _add_joint(spec, body, drive, p, name)
         _add_servo(spec, drive, p, name, (float(stiffness[i]), float(damping[i])))
         spec.actuator(name).ctrlrange = [low[i], high[i]]
@@ -130,8 +134,8 @@ def names_of(model: ArmModel, prefix: str = "") -> Arm:
     """Return the names that `add_arm` gives, for those who only read the scene."""
     numbers = range(1, len(model.links) + 1)
     links = tuple(f"{prefix}link{i}" for i in numbers)
-    shapes = zip((f"{prefix}base", *links), (model.base, *(link.shape for link in model.links)), strict=True)
-    geoms = tuple(name for body, shape in shapes for name in _shape_names(body, shape))
+    looks = zip((f"{prefix}base", *links), (model.base, *(link.parts for link in model.links)), strict=True)
+    geoms = tuple(f"{body}_{colour}" for body, parts in looks for colour in castings(parts))
     joints = tuple(f"{prefix}joint{i}" for i in numbers)
     return Arm(prefix, joints, links, f"{prefix}flange", links[-1], geoms, model.drives)
 
@@ -277,20 +281,8 @@ def _add_servo(spec: mujoco.MjSpec, drive: Drive, p: ArmParams, name: str, gains
     motor.ctrllimited = True
 
 
-def _add_shape(body: mujoco.MjsBody, shape: tuple[Capsule, ...], name: str) -> None:
-    """Add what is seen of a link: its joint's housing, which comes first, in another colour."""
-    for i, (radius, start, end) in enumerate(shape):
-        body.add_geom(
-            name=_shape_names(name, shape)[i],
-            type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-            size=[radius if i else 1.02 * radius, 0, 0],  # so that no two colours lie in one surface
-            fromto=[*start, *end],
-            mass=0,
-            contype=0,
-            conaffinity=0,
-            rgba=_SHELL if i else _JOINT,
-        )
-
-
-def _shape_names(name: str, shape: tuple[Capsule, ...]) -> list[str]:
-    return [f"{name}_{i}" for i in range(1, len(shape) + 1)]
+def _add_looks(spec: mujoco.MjSpec, body: mujoco.MjsBody, parts: tuple[Part, ...], paint: Sequence[float]) -> None:
+    """Add what is seen of a link, in two colours."""
+    for colour, shape in castings(parts).items():
+        name, rgb = f"{body.name}_{colour}", paint if colour == "shell" else TRIM
+        shapes.add_shape(spec, body, shape, name=name, rgba=[*rgb, 1.0]).name = name

@@ -7,7 +7,8 @@ are seldom published; those are engineering values for motors of the stated torq
 import math
 from typing import NamedTuple
 
-from scenes.machines.arm_types import ArmModel, Capsule, Drive, Link, Vector
+from scenes.machines.arm_looks import SCARA_FOOT, SCARA_PARTS, SEVEN_FOOT, SEVEN_PARTS, SixAxis
+from scenes.machines.arm_types import ArmModel, Drive, Link, Part, Vector
 
 _H = math.pi / 2
 
@@ -24,44 +25,25 @@ class _Classic(NamedTuple):
 
 
 def _classic(
-    rows: tuple[_Classic, ...], shapes: tuple[tuple[Capsule, ...], ...]
+    rows: tuple[_Classic, ...], looks: tuple[tuple[Part, ...], ...]
 ) -> tuple[tuple[Link, ...], tuple[float, float, float]]:
     """Return links and flange of an arm in the classic convention, whose twists are quarter turns."""
     links: list[Link] = []
     a = alpha = 0.0
-    for row, shape in zip(rows, shapes, strict=True):
+    for row, parts in zip(rows, looks, strict=True):
         sin, cos = round(math.sin(row.alpha)), round(math.cos(row.alpha))
         x, y, z = row.com
         com = (row.a + x, cos * y - sin * z, sin * y + cos * z)
         ix, iy, iz = row.inertia
         inertia = (ix, iy, iz) if cos else (ix, iz, iy)
-        links.append(Link(a, alpha, row.d, row.mass, com, inertia, (1.0, 0.0, 0.0, 0.0), shape))
+        links.append(Link(a, alpha, row.d, row.mass, com, inertia, (1.0, 0.0, 0.0, 0.0), parts))
         a, alpha = row.a, row.alpha
     return tuple(links), (a, alpha, 0.0)
 
 
-def _six_axis_shape(rows: tuple[_Classic, ...], radius: float, offset: float) -> tuple[tuple[Capsule, ...], ...]:
-    """Return what is seen of an arm whose upper arm runs beside its shoulder, by offset, m."""
-    upper, fore = rows[1].a, rows[2].a
-    wrist1, wrist2, wrist3 = (row.d for row in rows[3:])
-    big, mid, small = radius, 0.75 * radius, 0.62 * radius
-    beside = wrist1 - 0.55 * wrist2 - small  # the forearm runs between upper arm and wrist
-    return (
-        ((big, (0, 0, -1.1 * big), (0, 0, 0)), (big, (0, 0.3 * big, 0), (0, big - offset, 0))),
-        (
-            (big, (0, 0, offset), (0, 0, offset + 0.2 * big)),
-            (mid, (0, 0, offset), (upper, 0, offset)),
-            (mid, (upper, 0, offset), (upper, 0, beside + mid)),
-        ),
-        (
-            (mid, (0, 0, beside - 0.3 * mid), (0, 0, beside)),
-            (small, (0, 0, beside), (fore, 0, beside)),
-            (small, (fore, 0, beside), (fore, 0, beside + 0.5 * small)),
-        ),
-        ((small, (0, 0, -0.5 * wrist2), (0, 0, 0)), (small, (0, 0, 0), (0, -0.5 * wrist2, 0))),
-        ((small, (0, 0, -0.4 * wrist2), (0, 0, 0)), (small, (0, 0, 0), (0, 0.3 * wrist3, 0))),
-        ((0.8 * small, (0, 0, -0.6 * wrist3), (0, 0, -0.8 * small)),),
-    )
+def _six_axis_looks(rows: tuple[_Classic, ...], radius: float, offset: float) -> SixAxis:
+    """Return the looks of an arm whose upper arm runs beside its shoulder, by offset, m."""
+    return SixAxis(radius, offset, rows[0].d, (rows[1].a, rows[2].a), (rows[3].d, rows[4].d, rows[5].d))
 
 
 def _turning(limit: float, speed: float, torque: float, *servo: float, thermal: tuple[float, float]) -> Drive:
@@ -82,7 +64,8 @@ _M = (
     _Classic(0.11985, 0.0, -_H, 1.98, (0.0, 0.007, 0.018), (0.0055, 0.0051, 0.0051)),
     _Classic(0.11655, 0.0, 0.0, 0.615, (0.0, 0.0, -0.026), (2.0e-4, 2.0e-4, 2.0e-4)),
 )
-_M_LINKS, _M_FLANGE = _classic(_M, _six_axis_shape(_M, 0.075, 0.176))
+_M_LOOKS = _six_axis_looks(_M, 0.075, 0.176)
+_M_LINKS, _M_FLANGE = _classic(_M, _M_LOOKS.links())
 _M_BIG, _M_SMALL = (1.0, 900.0), (2.5, 250.0)
 ARM6_M = ArmModel(
     "six-axis arm for 12.5 kg",
@@ -96,7 +79,7 @@ ARM6_M = ArmModel(
         _turning(360, 180, 56, 1.0e3, 0.2, 9.0, 1.5, thermal=_M_SMALL),
     ),
     _M_FLANGE,
-    ((0.095, (0, 0, 0), (0, 0, 0.05)),),
+    _M_LOOKS.foot(),
     (0.0, -1.4, 1.6, -1.8, -1.57, 0.0),
     12.5,
 )
@@ -110,7 +93,8 @@ _S = (
     _Classic(0.0997, 0.0, -_H, 1.3, (0.0, 0.0018, 0.01634), (0.00136, 0.00128, 0.00097)),
     _Classic(0.0996, 0.0, 0.0, 0.365, (0.0, 0.0, -0.001159), (0.00019, 0.00019, 0.00026)),
 )
-_S_LINKS, _S_FLANGE = _classic(_S, _six_axis_shape(_S, 0.058, 0.136))
+_S_LOOKS = _six_axis_looks(_S, 0.058, 0.136)
+_S_LINKS, _S_FLANGE = _classic(_S, _S_LOOKS.links())
 _S_BIG, _S_SMALL = (1.2, 600.0), (3.0, 150.0)
 ARM6_S = ArmModel(
     "six-axis arm for 5 kg",
@@ -124,7 +108,7 @@ ARM6_S = ArmModel(
         _turning(360, 180, 28, 5.0e2, 0.1, 9.0, 2.0, thermal=_S_SMALL),
     ),
     _S_FLANGE,
-    ((0.075, (0, 0, 0), (0, 0, 0.045)),),
+    _S_LOOKS.foot(),
     (0.0, -1.4, 1.6, -1.8, -1.57, 0.0),
     5.0,
 )
@@ -168,19 +152,6 @@ _FR_AXES = (  # wxyz
     (0.621301, 0.552665, 0.510011, 0.220081),
     (0.727579, 0.0978688, -0.24906, 0.63168),
 )
-_FR_SHAPES: tuple[tuple[Capsule, ...], ...] = (
-    ((0.065, (0, 0, -0.22), (0, 0, 0)), (0.065, (0, -0.05, 0), (0, 0.05, 0))),
-    ((0.065, (0, 0, -0.05), (0, 0, 0.05)), (0.06, (0, 0, 0), (0, -0.17, 0))),
-    (
-        (0.06, (0, 0, -0.12), (0, 0, 0)),
-        (0.06, (0, 0, 0), (0.0825, 0, 0)),
-        (0.06, (0.0825, -0.05, 0), (0.0825, 0.05, 0)),
-    ),
-    ((0.06, (0, 0, -0.05), (0, 0, 0.05)), (0.055, (0, 0, 0), (-0.0825, 0.1, 0))),
-    ((0.055, (0, 0, -0.26), (0, 0, -0.2)), (0.04, (0, 0.05, -0.18), (0, 0.04, 0)), (0.05, (0, 0, 0), (0, 0.05, 0))),
-    ((0.05, (0, 0, -0.04), (0, 0, 0.04)), (0.045, (0, 0, 0), (0.088, 0, 0))),
-    ((0.045, (0, 0, 0), (0, 0, 0.065)),),
-)
 _FR_RANGES = (  # rad
     (-2.7437, 2.7437),
     (-1.7837, 1.7837),
@@ -197,7 +168,7 @@ ARM7_S = ArmModel(
     "seven-axis arm for 3 kg",
     tuple(
         Link(*dh, *body)
-        for dh, *body in zip(_FR, _FR_MASSES, _FR_COMS, _FR_INERTIAS, _FR_AXES, _FR_SHAPES, strict=True)
+        for dh, *body in zip(_FR, _FR_MASSES, _FR_COMS, _FR_INERTIAS, _FR_AXES, SEVEN_PARTS, strict=True)
     ),
     tuple(
         Drive(
@@ -217,14 +188,13 @@ ARM7_S = ArmModel(
         )
     ),
     (0.0, 0.0, 0.107),
-    ((0.075, (-0.04, 0, 0.03), (0, 0, 0.06)),),
+    SEVEN_FOOT,
     (0.0, 0.0, 0.0, -1.5708, 0.0, 1.5708, -0.7853),
     3.0,
 )
 
 # SCARA, 4 kg, 0.4 m: engineering values for the class with arms of 225 and 175 mm, 17 kg in all, 6 m/s across, 1.1 m/s
 # down and 2600 deg/s about the quill. The third joint slides, downwards; the controller hides the spline's coupling.
-_QUILL: tuple[Capsule, ...] = ((0.008, (0, 0, -0.22), (0, 0, 0.02)),)
 _LEVEL = (1.0, 0.0, 0.0, 0.0)
 SCARA4 = ArmModel(
     "SCARA for 4 kg",
@@ -232,18 +202,18 @@ SCARA4 = ArmModel(
         Link(
             *(0.0, 0.0, 0.30),
             *(4.0, (0.1, 0.0, 0.0), (0.006, 0.025, 0.028), _LEVEL),
-            ((0.055, (0, 0, -0.06), (0, 0, 0)), (0.045, (0, 0, 0), (0.225, 0, 0))),
+            SCARA_PARTS[0],
         ),
         Link(
             *(0.225, 0.0, 0.08),
             *(5.0, (0.07, 0.0, 0.04), (0.02, 0.035, 0.035), _LEVEL),
-            ((0.05, (0, 0, 0), (0.175, 0, 0)), (0.045, (0.0, 0, 0.1), (0.14, 0, 0.1))),
+            SCARA_PARTS[1],
         ),
-        Link(*(0.175, math.pi, 0.0), *(0.4, (0.0, 0.0, -0.06), (0.003, 0.003, 1e-4), _LEVEL), _QUILL),
+        Link(*(0.175, math.pi, 0.0), *(0.4, (0.0, 0.0, -0.06), (0.003, 0.003, 1e-4), _LEVEL), SCARA_PARTS[2]),
         Link(
             *(0.0, 0.0, 0.10),
             *(0.2, (0.0, 0.0, -0.02), (1e-4, 1e-4, 5e-5), _LEVEL),
-            ((0.016, (0, 0, -0.04), (0, 0, -0.016)),),
+            SCARA_PARTS[3],
         ),
     ),
     (
@@ -253,7 +223,7 @@ SCARA4 = ArmModel(
         Drive(-6.28, 6.28, 45.0, 3.0, 100.0, 3e-3, 0.04, 2e-3, 0.9, 2.0, (3.0, 80.0)),
     ),
     (0.0, 0.0, 0.0),
-    ((0.07, (0, 0, 0), (0, 0, 0.16)),),
+    SCARA_FOOT,
     (0.4, 1.2, 0.05, 0.0),
     4.0,
 )

@@ -8,7 +8,24 @@ from typing import NamedTuple
 
 Vector = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
-Capsule = tuple[float, Vector, Vector]  # radius and two ends, m, in the link's frame
+
+
+class Part(NamedTuple):
+    """A piece of what is seen of a link, turned or cast; `scenes.machines.castings` makes it.
+
+    Attributes:
+        kind: "housing", "barrel", "stub", "tube", "beam", "foot", "disc", "rod" or "hose".
+        radius: m.
+        start: one end, m, in the link's frame; a housing's seam is there.
+        end: the other; a housing's cap is there.
+        far: radius at the end, m, where it differs; of a hose's clamps.
+    """
+
+    kind: str
+    radius: float
+    start: Vector
+    end: Vector
+    far: float = 0.0
 
 
 class Link(NamedTuple):
@@ -22,7 +39,7 @@ class Link(NamedTuple):
         com: centre of mass, m.
         inertia: principal moments about it, kg m2.
         axes: the principal axes.
-        shape: what is seen.
+        parts: what is seen.
     """
 
     a: float
@@ -32,7 +49,7 @@ class Link(NamedTuple):
     com: Vector
     inertia: Vector
     axes: Quat
-    shape: tuple[Capsule, ...]
+    parts: tuple[Part, ...]
 
 
 class Drive(NamedTuple):
@@ -84,6 +101,6 @@ class ArmModel(NamedTuple):
     links: tuple[Link, ...]
     drives: tuple[Drive, ...]
     flange: tuple[float, float, float]
-    base: tuple[Capsule, ...]
+    base: tuple[Part, ...]
     home: tuple[float, ...]
     payload: float

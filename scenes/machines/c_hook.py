@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from scenes.machines.crane import BLOCK_MASS, GRAVITY, PIN_DROP
 from scenes.machines.crane_telemetry import hoist_force
-from scenes.stock import BORE, GROUND, PAD
+from scenes.machines.scenery import Kit, Parts, add_parts, boxes
+from scenes.shapes import cylinder, join
+from scenes.stock import BORE, GROUND, HIDDEN, PAD
+from sim.cameras import label
 from sim.task import State
 
 Array = NDArray[np.float64]
@@ -47,10 +50,34 @@ def add_c_hook(spec: mujoco.MjSpec) -> mujoco.MjsBody:
             conaffinity=GROUND | BORE,
             solref=PAD,
             priority=1,
-            rgba=[0.3, 0.3, 0.32, 1] if name == "arm" else [0.93, 0.68, 0.08, 1],
+            group=HIDDEN,
         )
+    add_parts(spec, hook, _LOOKS, name="hook")
+    label(spec, "hook", "hook")
     hook.add_site(name="arm", pos=[0, 0, -ARM_DROP], size=[0.02, 0.02, 0.02])
     return hook
+
+
+def _seen() -> Parts:
+    """Return the plates that the hook is welded of, its counterweight with stripes, pads, and the eye on the pin."""
+    rows = {name: (*pos, *half) for name, (half, pos, _) in PARTS.items()}
+    (x, y, z), (a, _, c) = PARTS["nose"][1], PARTS["nose"][0]
+    stripes = [(x, y + s * 0.3, z, a + 0.004, 0.075, c + 0.004) for s in (-1, 0, 1)]
+    pad = (0, ARM_REACH - ARM_HALF[1], -ARM_DROP + ARM_HALF[2] + 0.005, 0.08, ARM_HALF[1] - 0.05, 0.008)
+    eye = [(s * 0.09, 0, -0.14, 0.03, 0.16, 0.24) for s in (-1, 1)]
+    ribs = [(s * 0.13, y, -0.475, 0.02, 0.03, 0.14) for s in (-1, 1) for y in (-1.2, -0.6, -0.25)]
+    pin = cylinder(0.07, (-0.2, 0, 0), (0.2, 0, 0), 10)
+    tip = boxes([(0, ARM_REACH - 0.06, -ARM_DROP, ARM_HALF[0] + 0.003, 0.061, ARM_HALF[2] + 0.003)])
+    return [
+        ("yellow", boxes([rows["back"], rows["top"], rows["nose"], *eye, *ribs])),
+        ("dark", join(boxes([rows["arm"]]), pin)),
+        ("rubber", boxes([pad])),
+        ("black", boxes(stripes)),
+        ("red", tip),
+    ]
+
+
+_LOOKS = Kit(_seen)
 
 
 def payload(s: State) -> Array:

@@ -16,7 +16,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.machines.scenery import add_seen_box
+from scenes.machines.crane_looks import BLOCK, BRIDGE, TROLLEY
+from scenes.machines.scenery import add_parts
+from sim.cameras import label
 from sim.distributions import Uniform
 from sim.parameters import param
 from sim.task import State
@@ -35,7 +37,7 @@ LOWEST = 2.45  # m, block above the floor with the hoist at 0: what hangs from i
 _SHORTEST = 1.5  # m of rope with the hoist at its top
 _RUNWAY = (-3.0, 28.0)  # m, travel of the bridge
 _MARGIN = 2.0  # m, nearest approach of trolley and rail
-_YELLOW, _DARK, _ROPE = [0.93, 0.68, 0.08, 1.0], [0.22, 0.23, 0.25, 1.0], [0.1, 0.1, 0.1, 1.0]
+_ROPE = [0.16, 0.16, 0.15, 1.0]  # colour of greased wire
 
 
 class Drive(NamedTuple):
@@ -151,14 +153,15 @@ def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -
         pose: where it stands.
         load: weight on the ropes at the start, N, block included.
     """
-    _add_runway(spec, p)
+    _add_bridge(spec, p)
     trolley = _add_trolley(spec, p)
     block = spec.worldbody.add_body(name="block")
     block.add_freejoint(name="block")
     block.explicitinertial = True
     block.mass, block.inertia = BLOCK_MASS, [180.0, 300.0, 330.0]
     block.add_site(name="block", size=[0.05, 0.05, 0.05])
-    add_seen_box(block, (0.6, 0.4, 0.25), (0, 0, -0.05), _YELLOW)
+    add_parts(spec, block, BLOCK, (PIN_DROP,), name="block")
+    label(spec, "hook", "block")
     hoist = spec.body("hoist")
     rate, damping = rope_rate(p), 2 * p.rope_damping * math.sqrt(rope_rate(p) * 30e3 / 4)
     for name, drive in DRIVES.items():
@@ -166,7 +169,7 @@ def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -
     for i, (x, y) in enumerate(FALLS, 1):
         for body, at, where in ((hoist, "drum", (x, y, 0)), (trolley, "sheave", (x, y, 0)), (block, "fall", (x, y, 0))):
             body.add_site(name=f"{at}{i}", pos=where, size=[0.03, 0.03, 0.03])
-        rope = spec.add_tendon(name=f"fall{i}", width=0.028, rgba=_ROPE)
+        rope = spec.add_tendon(name=f"fall{i}", width=0.02, rgba=_ROPE)
         for at in ("drum", "sheave", "fall"):
             rope.wrap_site(f"{at}{i}")
         fall = spec.add_actuator(name=f"fall{i}", target=f"fall{i}", trntype=mujoco.mjtTrn.mjTRN_TENDON)
@@ -215,22 +218,17 @@ def sway_modes(length: float, load: float, drop: float, inertia: float) -> tuple
     return np.sqrt(squares[order]), length * parts[:, 1] / parts[:, 0]
 
 
-def _add_runway(spec: mujoco.MjSpec, p: CraneParams) -> None:
-    """Add rails and bridge."""
-    height = sheave_height(p)
-    for y in (0.0, p.span):
-        add_seen_box(spec.worldbody, (20.0, 0.25, 0.4), (13.0, y, height - 1.0), _DARK)
+def _add_bridge(spec: mujoco.MjSpec, p: CraneParams) -> None:
+    """Add the bridge."""
     bridge = spec.worldbody.add_body(
-        name="bridge", pos=[0, p.span / 2, height], quat=[math.cos(p.skew / 2), 0, 0, math.sin(p.skew / 2)]
+        name="bridge", pos=[0, p.span / 2, sheave_height(p)], quat=[math.cos(p.skew / 2), 0, 0, math.sin(p.skew / 2)]
     )
     along = [math.cos(p.skew), -math.sin(p.skew), 0.0]  # skew turns the bridge, not the rails
     _add_axis(bridge, "bridge", along, travel_range(p, "bridge"))
     bridge.explicitinertial = True
     bridge.mass, bridge.inertia = 20e3 + 1e3 * p.span, [1e6, 1e6, 1e6]  # 1 t per metre of twin box girder
-    for side in (-1.3, 1.3):
-        add_seen_box(bridge, (0.3, p.span / 2, 0.7), (side, 0, -0.2), _YELLOW)
-    for side in (-p.span / 2, p.span / 2):
-        add_seen_box(bridge, (2.2, 0.3, 0.3), (0, side, -0.3), _YELLOW)
+    add_parts(spec, bridge, BRIDGE, (p.span,), name="bridge")
+    label(spec, "crane", "bridge")
 
 
 def _add_trolley(spec: mujoco.MjSpec, p: CraneParams) -> mujoco.MjsBody:
@@ -240,8 +238,7 @@ def _add_trolley(spec: mujoco.MjSpec, p: CraneParams) -> mujoco.MjsBody:
     trolley.explicitinertial = True
     trolley.mass, trolley.inertia = 16e3, [3e4, 3e4, 3e4]
     trolley.add_site(name="trolley", size=[0.05, 0.05, 0.05])
-    add_seen_box(trolley, (1.6, 1.3, 0.25), (0, 0, 0.75), _DARK)
-    add_seen_box(trolley, (0.9, 0.5, 0.4), (0, 0, 1.3), _YELLOW)
+    add_parts(spec, trolley, TROLLEY, name="trolley")
     drum = trolley.add_body(name="hoist", pos=[0, -1.0, 0])
     _add_axis(drum, "hoist", [0, -1, 0], travel_range(p, "hoist"))
     drum.explicitinertial = True

@@ -1,26 +1,29 @@
-"""A robot cell: floor, pedestal, table, light and camera; and a fixture whose plate holds a socket.
+"""A fixture on a table, whose plate holds a socket.
 
 The cell's controller knows where the fixture should be (site "nominal"); where it is differs by a localisation error.
 """
 
 import dataclasses
+import functools
 import math
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.machines.scenery import add_seen_box, add_sky
-from scenes.stock import GROUND
-from scenes.stock_fits import FLOOR, Fit, add_socket
+from scenes import shapes
+from scenes.machines.castings import blocks, pipe, post, turned
+from scenes.machines.cell import CellLook, add_colours
+from scenes.machines.cell_looks import TABLE
+from scenes.shapes import Shape
+from scenes.stock_fits import Fit, add_socket, socket_looks
+from sim.cameras import label
 from sim.distributions import Uniform
-from sim.math import axis_angle_quat
+from sim.math import axis_angle_quat, rotate
 from sim.parameters import param
 
-TABLE = 0.78  # m, height of the table top
 PLATE = 0.85  # m, height of the fixture's top face
-PEDESTAL = 0.55  # m, height of the arm's base
-_STEEL, _PAINT, _DARK = [0.60, 0.63, 0.66, 1.0], [0.87, 0.88, 0.88, 1.0], [0.20, 0.21, 0.23, 1.0]
+_THIN = 0.020  # m, less than any plate
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,28 +41,7 @@ class FixtureParams:
     tilt_at: float = param(Uniform(-math.pi, math.pi), "rad", "About which axis across the nominal frame that is.")
 
 
-def add_cell(spec: mujoco.MjSpec, place: tuple[float, float]) -> None:
-    """Add the cell around a fixture's usual place, x and y in m: nothing of it but the floor can be touched."""
-    world = spec.worldbody
-    light = world.add_light(pos=[0.8, -2.0, 3.0], dir=[-0.45, 0.75, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-    light.ambient, light.diffuse = [0.38, 0.38, 0.38], [0.55, 0.55, 0.55]
-    add_sky(spec, [0.82, 0.86, 0.90], [0.52, 0.57, 0.63])
-    plane, floor = mujoco.mjtGeom.mjGEOM_PLANE, [4, 4, 1.0]
-    world.add_geom(name="floor", type=plane, size=floor, contype=GROUND, conaffinity=0, rgba=[0.50, 0.52, 0.53, 1])
-    x, y = place
-    eye = np.array([x + 0.55, y - 1.15, 1.45])
-    _look(world, "overview", eye, np.array([x - 0.30, y, 0.85]), fovy=45)
-    _look(world, "close", np.array([x + 0.16, y - 0.22, PLATE + 0.14]), np.array([x, y, PLATE + 0.02]), fovy=26)
-    add_seen_box(world, (0.17, 0.17, PEDESTAL / 2), (0, 0, PEDESTAL / 2), _DARK)
-    add_seen_box(world, (0.35, 0.40, 0.02), (x, y, TABLE - 0.02), _STEEL)
-    for side in (-1, 1):
-        for end in (-1, 1):
-            leg = (x + side * 0.31, y + end * 0.36, TABLE / 2 - 0.02)
-            add_seen_box(world, (0.03, 0.03, TABLE / 2 - 0.02), leg, _PAINT)
-    add_seen_box(world, (0.35, 0.006, 0.10), (x, y + 0.38, TABLE + 0.10), [0.95, 0.75, 0.10, 1.0])
-
-
-def add_fixture(spec: mujoco.MjSpec, p: FixtureParams, fit: Fit, place: tuple[float, float]) -> None:
+def add_fixture(spec: mujoco.MjSpec, p: FixtureParams, fit: Fit, place: tuple[float, float], look: CellLook) -> None:
     """Put a fixture on the table: body "fixture" with its socket, site "mouth"; site "nominal" is where it should be.
 
     Args:
@@ -67,6 +49,7 @@ def add_fixture(spec: mujoco.MjSpec, p: FixtureParams, fit: Fit, place: tuple[fl
         p: this fixture.
         fit: of its hole.
         place: the fixture's usual place, x and y, m.
+        look: how it looks.
     """
     nominal = nominal_mouth(p, place)
     spec.worldbody.add_site(name="nominal", pos=nominal, size=[1e-3, 1e-3, 1e-3], rgba=[0, 0, 1, 1])
@@ -74,10 +57,19 @@ def add_fixture(spec: mujoco.MjSpec, p: FixtureParams, fit: Fit, place: tuple[fl
     error = np.array([p.offset * math.cos(p.offset_at), p.offset * math.sin(p.offset_at), p.height])
     body = spec.worldbody.add_body(name="fixture", pos=nominal + error, quat=turn)
     add_socket(spec, body, fit)
-    below = PLATE - TABLE - fit.depth - FLOOR
-    for side in (-1, 1):
-        add_seen_box(body, (0.012, 0.10, below / 2), (side * 0.085, 0, -fit.depth - FLOOR - below / 2), _DARK)
-        add_seen_box(body, (0.010, 0.016, 0.006), (side * 0.085, 0.075, 0.006), _DARK)
+    label(spec, "fixture", "fixture")
+    back = turn * [1, -1, -1, -1]  # the stand lies flat on the table
+    down = np.array([0.0, 0.0, TABLE - nominal[2] - error[2]])
+    for geom in add_colours(spec, body, _stand(), look, group="stand"):
+        geom.pos, geom.quat = rotate(back, down), back
+    plate, bush, bore = socket_looks(fit)
+    looks = _clamps()
+    looks = looks | {
+        "plate": plate,
+        "bright": shapes.join(looks["bright"], bush),
+        "dark": shapes.join(looks["dark"], bore),
+    }
+    add_colours(spec, body, looks, look)
 
 
 def nominal_mouth(p: FixtureParams, place: tuple[float, float]) -> NDArray[np.float64]:
@@ -85,11 +77,34 @@ def nominal_mouth(p: FixtureParams, place: tuple[float, float]) -> NDArray[np.fl
     return np.array([place[0] + p.x, place[1] + p.y, PLATE])
 
 
-def _look(
-    body: mujoco.MjsBody, name: str, eye: NDArray[np.float64], target: NDArray[np.float64], *, fovy: float
-) -> None:
-    """Add a camera."""
-    back = (eye - target) / np.linalg.norm(eye - target)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    body.add_camera(name=name, pos=eye, xyaxes=[*right, *np.cross(back, right)], fovy=fovy)
+@functools.cache
+def _stand() -> dict[str, Shape]:
+    """Return the plate that is clamped to the table; the fixture's feet stand in it, however it tilts."""
+    plate = blocks((-0.13, 0.13, -0.11, 0.11, 0.0, 0.016))
+    lugs = [blocks((s * 0.15 - 0.022, s * 0.15 + 0.022, -0.02, 0.02, 0.0, 0.022)) for s in (-1, 1)]
+    nuts = [post(0.009, (s * 0.155, 0, 0.022), (s * 0.155, 0, 0.034), 6) for s in (-1, 1)]
+    return {"anthracite": shapes.join(plate, *lugs, *nuts)}
+
+
+@functools.cache
+def _clamps() -> dict[str, Shape]:
+    """Return the plate's feet, screws, marks for cameras and two toggle clamps."""
+    drop = PLATE - TABLE - 0.010
+    steel, dark, red = list[Shape](), list[Shape](), list[Shape]()
+    for x, y in ((-0.08, -0.08), (-0.08, 0.08), (0.08, -0.08), (0.08, 0.08)):
+        dark += [pipe(0.012, (x, y, -drop), (x, y, -_THIN)), post(0.0035, (x, y, 0.005), (x, y, 0.0055), 6)]
+        steel += [post(0.0065, (x, y, 0), (x, y, 0.005))]
+    for s in (-1, 1):
+        x, y = s * 0.05, s * 0.08
+        steel += [post(0.006, (x, y, 0), (x, y, 0.0004), 12)]
+        dark += [post(0.003, (x, y, 0.0004), (x, y, 0.0008))]
+        near, out = sorted((s * 0.101, s * 0.125)), sorted((s * 0.098, s * 0.120))
+        cheeks = [(a, a + 0.004, *out, 0.0, 0.034) for a in (-0.012, 0.008)]
+        steel += [blocks((-0.016, 0.016, *near, -_THIN, 0.012), *cheeks)]
+        steel += [pipe(0.005, (0, s * 0.112, 0.026), (0, s * 0.080, 0.020))]
+        steel += [post(0.004, (0, s * 0.082, 0.006), (0, s * 0.082, 0.028))]
+        pad = [(0.008, 0), (0.006, 0.007), (0.0, 0.007)]
+        dark += [turned(pad, (0, s * 0.082, 0), (0, s * 0.082, 0.007), 10)]
+        grip = [(0.0, 0), (0.007, 0.004), (0.0055, 0.05), (0.007, 0.056), (0.0, 0.06)]
+        red += [turned(grip, (0, s * 0.118, 0.030), (0, s * 0.160, 0.062), 10)]
+    return {"bright": shapes.join(*steel), "dark": shapes.join(*dark), "red": shapes.join(*red)}

@@ -8,13 +8,18 @@ Rule: lengths along the tool count from the flange, outwards.
 """
 
 import dataclasses
+import functools
 import math
 
 import mujoco
 import numpy as np
 
-from scenes.machines.scenery import add_seen_box
-from scenes.stock_fits import Fit, add_peg
+from scenes import shapes
+from scenes.machines.castings import blocks, post, turned
+from scenes.machines.cell import CellLook, add_colours
+from scenes.shapes import Shape
+from scenes.stock_fits import Fit, add_peg, peg_looks
+from sim.cameras import label
 from sim.distributions import LogUniform, Uniform
 from sim.parameters import param
 
@@ -25,11 +30,12 @@ SENSOR_AT = 0.035  # m, where force and torque are measured
 JOINTS = ("rcc_x", "rcc_y", "rcc_z", "rcc_a", "rcc_b")  # slides along the tool's axes, hinges about x and y
 SENSOR_MASS = 0.45  # kg: force-torque sensor, its adapter and the device's upper plate
 GRIPPER_MASS = 0.80  # kg: lower plate and a two-jaw gripper
+VIEWED = 0.178  # m, what it looks at
 _GRIPPER_AT = 0.100  # m, its centre of mass
 _GRIPPER_INERTIA = (9e-4, 9e-4, 4e-4)  # kg m2, of a block of 80 x 50 x 80 mm and its jaws
 _TRAVEL, _TURN = 2.5e-3, math.radians(1.0)  # m, rad: stops of catalogue devices
 _DAMPING = 0.15  # ratio; elastomer pads
-_DARK, _GREY, _BLUE = [0.15, 0.15, 0.16, 1.0], [0.62, 0.64, 0.66, 1.0], [0.13, 0.28, 0.50, 1.0]
+CAMERA = (0.0, 0.105, 0.075)  # m, where a camera on the tool's bracket looks from
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class ToolParams:
     lean_y: float = param(Uniform(-0.005, 0.005), "rad", "Peg in the jaws about the tool's y: worn jaws, 0.3 degrees.")
 
 
-def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fit) -> None:
+def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fit, look: CellLook) -> None:
     """Put the tool on a flange and a peg into it.
 
     Bodies are "sensor", fixed to the flange, with site "wrist" where force and torque are measured; "gripper", on the
@@ -65,9 +71,9 @@ def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fi
         flange: a body whose origin is the flange, z away from the arm.
         p: this tool.
         fit: the peg's.
+        look: how it looks.
     """
-    _cylinder(flange, 0.045, 0.000, 0.035, _DARK)
-    _cylinder(flange, 0.050, 0.035, 0.043, _GREY)
+    add_colours(spec, flange, _sensor(), look)
     flange.add_site(name="wrist", pos=[0, 0, SENSOR_AT], size=[2e-3, 2e-3, 2e-3])
     flange.add_site(name="tool", pos=[0, 0, REACH], size=[1e-3, 1e-3, 1e-3])
     flange.explicitinertial = True
@@ -75,16 +81,10 @@ def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fi
     centre = REACH + p.centre
     gripper = flange.add_body(name="gripper", pos=[0, 0, centre])
     _add_device(gripper, p, fit)
-    for height in (0.047, 0.053, 0.059):
-        for i in range(3):
-            angle = 2 * math.pi * i / 3
-            at = (0.034 * math.cos(angle), 0.034 * math.sin(angle))
-            _cylinder(flange, 0.009, height - 0.003, height + 0.003, _DARK if height != 0.053 else _GREY, at=at)
-    _cylinder(gripper, 0.050, 0.063 - centre, 0.070 - centre, _GREY)
-    add_seen_box(gripper, (0.040, 0.026, 0.022), (0, 0, 0.092 - centre), _BLUE)
-    for side in (-1, 1):
-        x = side * (fit.radius + 0.006)
-        add_seen_box(gripper, (0.006, 0.010, 0.022), (x, 0, 0.134 - centre), _DARK)
+    for geom in add_colours(spec, gripper, _jaws(fit.radius), look):
+        geom.pos = [0, 0, -centre]
+    label(spec, "gripper", flange.name, "gripper")
+    label(spec, "peg", "peg")
     lean = [1.0, p.lean_x / 2, p.lean_y / 2, 0.0]
     peg = gripper.add_body(
         name="peg", pos=[0, 0, REACH + p.slip - centre], quat=list(np.array(lean) / np.linalg.norm(lean))
@@ -94,6 +94,7 @@ def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fi
     across = mass * (3 * fit.radius**2 + PEG**2) / 12
     peg.mass, peg.ipos, peg.inertia = mass, [0, 0, -PEG / 2], [across, across, mass * fit.radius**2 / 2]
     add_peg(peg, fit, length=PEG)
+    add_colours(spec, peg, {"bright": peg_looks(fit.radius, PEG)}, look)
 
 
 def tool_load(fit: Fit) -> tuple[float, float]:
@@ -124,10 +125,54 @@ def _add_device(gripper: mujoco.MjsBody, p: ToolParams, fit: Fit) -> None:
         joint.damping = [2 * _DAMPING * math.sqrt(rate * load), 0, 0]
 
 
-def _cylinder(
-    body: mujoco.MjsBody, radius: float, low: float, high: float, rgba: list[float], *, at: tuple[float, float] = (0, 0)
-) -> None:
-    """Add a cylinder along z that is only seen."""
-    size, pos = [radius, (high - low) / 2, 0], [*at, (low + high) / 2]
-    kind = mujoco.mjtGeom.mjGEOM_CYLINDER
-    body.add_geom(type=kind, size=size, pos=pos, mass=0, contype=0, conaffinity=0, rgba=rgba)
+@functools.cache
+def _sensor() -> dict[str, Shape]:
+    """Return adapter, force-torque sensor, the device's upper plate and pads, and the camera's bracket."""
+    axis = ((0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+    adapter = turned([(0.0, 0.0), (0.046, 0.001), (0.046, 0.012)], *axis)
+    sensor = turned(
+        [(0.0475, 0.012), (0.0475, 0.022), (0.044, 0.022), (0.044, 0.026), (0.0475, 0.026), (0.0475, 0.035)], *axis
+    )
+    plate = turned([(0.0, 0.035), (0.050, 0.035), (0.050, 0.043), (0.0, 0.044)], *axis)
+    pads: list[Shape] = []
+    for i in range(3):
+        x, y = 0.034 * math.cos(2 * math.pi * i / 3 + 0.5), 0.034 * math.sin(2 * math.pi * i / 3 + 0.5)
+        ribs = [(0.009 if k % 2 else 0.011, 0.0435 + 0.005 * k) for k in range(5)]
+        pads.append(turned(ribs, (x, y, 0), (x, y, 1), 10))
+    x, y, z = CAMERA
+    back = np.array([0.0, y, z]) - [0.0, 0.0, VIEWED]
+    back /= np.linalg.norm(back)
+    eye = np.array(CAMERA)
+    lens = post(0.0125, eye + 0.024 * back, eye + 0.002 * back, 10)
+    middle = eye + 0.044 * back
+    lean = math.atan2(-back[1], -back[2])
+    case = shapes.box((0.0145, 0.0145, 0.021), middle, (math.cos(lean / 2), -math.sin(lean / 2), 0, 0))
+    bracket = blocks((-0.012, 0.012, 0.040, middle[1] + 0.006, 0.037, 0.042))
+    plug = post(0.008, (0.044, 0, 0.028), (0.062, 0, 0.028), 8)
+    hose = post(0.004, (0.060, 0, 0.028), (0.074, 0, 0.006), 6)
+    return {
+        "pale": shapes.join(adapter, plate, bracket),
+        "dark": shapes.join(sensor, *pads, lens, case, plug, hose),
+    }
+
+
+@functools.lru_cache(maxsize=16)
+def _jaws(radius: float) -> dict[str, Shape]:
+    """Return the device's lower plate, the gripper and its jaws about a peg, from the flange."""
+    plate = turned([(0.0, 0.063), (0.050, 0.063), (0.050, 0.069), (0.047, 0.070), (0.0, 0.070)],
+                   (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))  # fmt: skip
+    body = blocks((-0.042, 0.042, -0.024, 0.024, 0.070, 0.112))
+    rails = blocks((-0.040, 0.040, -0.0255, 0.0255, 0.094, 0.104), (-0.036, 0.036, -0.010, 0.010, 0.112, 0.1135))
+    ports = [post(0.005, (0.042, y, 0.08), (0.052, y, 0.08), 8) for y in (-0.012, 0.012)]
+    steel: list[Shape] = [plate]
+    dark: list[Shape] = [rails, *ports]
+    near = radius + 0.002
+    for side in (-1, 1):
+        for some, a, b, half, low, high in (
+            (dark, near + 0.002, near + 0.024, 0.012, 0.1135, 0.120),
+            (steel, near, near + 0.010, 0.009, 0.126, 0.1395),
+            (steel, near, near + 0.018, 0.009, 0.120, 0.126),
+            (dark, radius - 2e-4, near, 0.006, 0.1255, 0.139),
+        ):
+            some += [blocks((*sorted((side * a, side * b)), -half, half, low, high))]
+    return {"anthracite": body, "bright": shapes.join(*steel), "dark": shapes.join(*dark)}

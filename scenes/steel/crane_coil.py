@@ -33,8 +33,12 @@ from scenes import stock
 from scenes.machines import c_hook, crane, crane_telemetry
 from scenes.machines.coil_handler import CLEARANCE, PHASES, STANDOFF, CoilHandler
 from scenes.machines.crane import CraneParams
+from scenes.machines.crane_looks import add_cameras
 from scenes.machines.crane_pilot import Pilot
-from scenes.machines.hall import add_hall
+from scenes.machines.hall import Bay, HallLook, add_hall
+from scenes.machines.scenery import add_parts
+from scenes.stock_looks import stored_coils
+from sim.cameras import label
 from sim.channels import Channel, add_channel
 from sim.distributions import Choice, Uniform
 from sim.math import rotate, tilt
@@ -52,6 +56,7 @@ TILT_LIMIT = math.radians(5.0)  # of a loaded hook; steel slides on steel from 7
 _AXES = (-4.0, -2.5, 0.0, -1.3, -1.0, -0.3), (29.0, 2.5, 36.0, 1.3, 13.0, 0.3)  # m, m/s: what can be observed
 _BELOW = (-35.0, -35.0, -18.0), (35.0, 35.0, 2.0)
 AISLE = 0.6  # m between the coils of the target's row
+_STORED = stored_coils(*((x, y, outer, 1.3) for x, outer in ((28.4, 1.7), (30.5, 1.5)) for y in (5.6, 8.6, 11.6)))
 _TOUCHES = {"hook_coil": ("hook", "coil"), "hook_floor": ("hook", "floor"), "coil_floor": ("coil", "floor")} | {
     f"coil_{name}": ("coil", name) for name in ("start", "target", "stack_a", "stack_b")
 }
@@ -81,6 +86,7 @@ class CraneCoilParams:
     trolley_speed: float = param(Uniform(0.5, 1.0), "m/s", "Allowed in this bay; usual for inverter drives.")
     hoist_speed: float = param(Uniform(0.09, 0.18), "m/s", "18 to 35 ft/min, medium to high speed class at 30 t.")
     crane: CraneParams = dataclasses.field(default_factory=CraneParams)
+    look: HallLook = dataclasses.field(default_factory=HallLook)
 
     @property
     def coil(self) -> stock.Coil:
@@ -92,7 +98,7 @@ class CraneCoil(Task):
     """See the module's docstring."""
 
     name = "steel/crane_coil"
-    version = 2
+    version = 3
     control_hz = 20.0
     horizon_s = 300.0
     success_hold_s = 1.0
@@ -128,6 +134,7 @@ class CraneCoil(Task):
         home = crane.add_crane(spec, p.crane, pose, load=c_hook.TARE)
         crane_telemetry.add_telemetry(spec, p.crane)
         c_hook.add_c_hook(spec)
+        add_cameras(spec, p.look.camera, p.crane.span)
         stock.add_coil(spec, p.coil, name="coil", com=com)
         _add_instruments(spec)
         seat = rotate(floor.quat, [p.start_x, p.start_y, p.coil.seat_height])
@@ -254,12 +261,12 @@ def _stack_gap(s: State) -> Array:
 
 def _add_floor(spec: mujoco.MjSpec, p: CraneCoilParams) -> mujoco.MjsBody:
     """Add the hall, with both saddles and the stacked coils on its floor."""
-    floor = add_hall(spec, slope=(p.slope_x, p.slope_y))
-    stock.add_saddle(floor, p.coil, name="start", pos=np.array([p.start_x, p.start_y, 0.0]))
-    stock.add_saddle(floor, p.coil, name="target", pos=np.array([p.target_x, p.target_y, 0.0]))
-    for name, side in (("stack_a", -1), ("stack_b", 1)):
-        place = np.array([p.target_x + side * (p.coil_outer + AISLE), p.target_y, p.coil.seat_height])
-        stock.add_stacked_coil(floor, p.coil, name=name, pos=place)
+    floor = add_hall(spec, p.look, Bay(p.crane.span, crane.sheave_height(p.crane)), slope=(p.slope_x, p.slope_y))
+    stock.add_saddle(spec, floor, p.coil, name="start", pos=np.array([p.start_x, p.start_y, 0.0]), paint="orange")
+    stock.add_saddle(spec, floor, p.coil, name="target", pos=np.array([p.target_x, p.target_y, 0.0]), paint="green")
+    stock.add_neighbours(spec, floor, p.coil, pos=[p.target_x, p.target_y, 0.0], apart=p.coil_outer + AISLE)
+    add_parts(spec, floor.add_body(name="stock"), _STORED, name="stock")
+    label(spec, "coil", "stock")
     return floor
 
 
@@ -267,11 +274,11 @@ def _add_instruments(spec: mujoco.MjSpec) -> None:
     """Add the hook's instruments, and the contact sensors by which the task is judged."""
     kinds, things = mujoco.mjtSensor, mujoco.mjtObj
     docs = ("Middle of the hook's arm, by camera.", "Centre of the coil, by camera.", "Target seat, by the yard's map.")
-    labels = ("Hook.ActualPosition", "Coil.ActualPosition", "Target.Position")
-    for name, label, doc in zip(("arm", "coil", "target"), labels, docs, strict=True):
+    channels = ("Hook.ActualPosition", "Coil.ActualPosition", "Target.Position")
+    for name, channel, doc in zip(("arm", "coil", "target"), channels, docs, strict=True):
         look = spec.add_sensor(type=kinds.mjSENS_FRAMEPOS, objtype=things.mjOBJ_SITE, objname=name)
         look.reftype, look.refname = things.mjOBJ_SITE, "trolley"
-        add_channel(spec, look, Channel(label, "m", 20, 0.05, "trolley", noise=0.003, resolution=1e-3, doc=doc))
+        add_channel(spec, look, Channel(channel, "m", 20, 0.05, "trolley", noise=0.003, resolution=1e-3, doc=doc))
     for axis in "xy":
         lean = spec.add_sensor(type=kinds.mjSENS_JOINTPOS, objtype=things.mjOBJ_JOINT, objname=f"hook_{axis}")
         doc = f"C-hook about {axis}, by inclinometer."

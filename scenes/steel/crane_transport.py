@@ -22,7 +22,6 @@ Anchor: period of the double pendulum (tests/scenes/test_crane_transport.py).
 """
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -34,8 +33,12 @@ from numpy.typing import NDArray
 from scenes.machines import crane, crane_telemetry
 from scenes.machines.crane import CraneParams
 from scenes.machines.crane_driver import PHASES, Driver, sway_omega
-from scenes.machines.hall import add_hall
+from scenes.machines.crane_looks import add_cameras
+from scenes.machines.hall import Bay, HallLook, add_hall
+from scenes.machines.scenery import add_parts
 from scenes.stock import STEEL_DENSITY
+from scenes.stock_looks import MARK, PACK, PLATE, stored_plates
+from sim.cameras import label
 from sim.channels import Channel, add_channel
 from sim.distributions import Uniform
 from sim.parameters import param
@@ -49,9 +52,8 @@ SLOW = 0.05  # m/s
 SWAY_LIMIT = 0.12  # rad; engineering value for a sway guard: steady 0.4 m/s2 leans 0.04 and swings to 0.08
 AREA = 5.0  # m around the target, kept clear of people
 SPEED = 0.8  # m/s, greatest of bridge and trolley; engineering value for the last metres
-PLATE = (2.0, 1.0)  # m, length and width
-LAYERS = 8  # drawn, of any thickness: every load has the same layout
 BEARING = 800.0  # N m s/rad, friction of hook and shackles as viscous damping, as of the C-hook
+_STORED = stored_plates((25.0, 6.0, 0.9), (30.0, 6.0, 1.3), (25.0, 9.0, 1.1), (30.0, 9.0, 0.8), (-1.0, 6.0, 1.0))
 HASTE = 0.75  # of what the drives' ramps allow
 
 
@@ -69,6 +71,7 @@ class CraneTransportParams:
     sway_x: float = param(Uniform(-0.2, 0.2), "m", "Sway of the waiting load; with sway_y up to 0.3 m.")
     sway_y: float = param(Uniform(-0.2, 0.2), "m", "Sway of the waiting load across the bay.")
     crane: CraneParams = dataclasses.field(default_factory=CraneParams)
+    look: HallLook = dataclasses.field(default_factory=HallLook)
 
     @property
     def mass(self) -> float:
@@ -91,7 +94,7 @@ class CraneTransport(Task):
     """See the module's docstring."""
 
     name = "steel/crane_transport"
-    version = 1
+    version = 2
     control_hz = 5.0
     horizon_s = 30.0
     success_hold_s = 1.0
@@ -114,7 +117,9 @@ class CraneTransport(Task):
     def build(self, p: CraneTransportParams) -> mujoco.MjSpec:
         """Make the bay: the crane with its load, and the target."""
         spec = new_spec("crane_transport", timestep=0.005)
-        floor = add_hall(spec, slope=(0.0, 0.0))
+        floor = add_hall(spec, p.look, Bay(p.crane.span, crane.sheave_height(p.crane)), slope=(0.0, 0.0))
+        add_parts(spec, floor.add_body(name="stock"), _STORED, name="stock")
+        label(spec, "plates", "stock")
         length = p.rope + p.drop
         lean = np.array([p.sway_x, p.sway_y]) / length  # ropes and slings in one line, the shape of the slow mode
         height = crane.sheave_height(p.crane) - p.rope
@@ -126,7 +131,8 @@ class CraneTransport(Task):
         crane_telemetry.add_telemetry(spec, p.crane)
         _add_load(spec, p)
         away = p.distance * np.array([math.cos(p.bearing), math.sin(p.bearing)])
-        _add_target(floor, np.array([p.start_x, p.start_y]) + away)
+        add_cameras(spec, p.look.camera, p.crane.span)
+        _add_target(spec, floor, np.array([p.start_x, p.start_y]) + away)
         _add_instruments(spec)
         spec.add_key(name="home", qpos=[*home.qpos, lean[1], -lean[0]], act=home.act, ctrl=home.ctrl)
         return spec
@@ -213,21 +219,16 @@ def _add_load(spec: mujoco.MjSpec, p: CraneTransportParams) -> None:
     load.explicitinertial = True
     load.mass, load.ipos, load.inertia = p.mass, [0, 0, -p.drop], p.inertia
     load.add_site(name="load", pos=[0, 0, -p.drop], size=[0.02, 0.02, 0.02])
-    kinds, half = mujoco.mjtGeom, (PLATE[0] / 2, PLATE[1] / 2)
-    seen = {"mass": 0, "contype": 0, "conaffinity": 0}
-    for i in range(LAYERS):
-        place = [0, 0, -p.sling - p.thickness * (i + 0.5) / LAYERS]
-        size = [*half, 0.45 * p.thickness / LAYERS]
-        load.add_geom(type=kinds.mjGEOM_BOX, size=size, pos=place, rgba=[0.42, 0.36, 0.33, 1], **seen)
-    for x, y in itertools.product((-0.4, 0.4), (-half[1], half[1])):
-        chain = [0, 0, 0, x, y, -p.sling]
-        load.add_geom(type=kinds.mjGEOM_CAPSULE, fromto=chain, size=[0.03, 0, 0], rgba=[0.1, 0.1, 0.1, 1], **seen)
+    add_parts(spec, load, PACK, (p.thickness, p.sling), name="load")
+    label(spec, "plates", "load")
 
 
-def _add_target(floor: mujoco.MjsBody, place: Array) -> None:
+def _add_target(spec: mujoco.MjSpec, floor: mujoco.MjsBody, place: Array) -> None:
     """Mark the target on the floor."""
-    half = (PLATE[0] / 2, PLATE[1] / 2, 0.01)
-    floor.add_site(name="target", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*place, 0.0], size=half, rgba=[0.1, 0.7, 0.2, 1])
+    floor.add_site(name="target", pos=[*place, 0.0], size=[0.02, 0.02, 0.02])
+    mark = floor.add_body(name="target", pos=[*place, 0.0])
+    add_parts(spec, mark, MARK, name="target")
+    label(spec, "target", "target")
 
 
 def _add_instruments(spec: mujoco.MjSpec) -> None:

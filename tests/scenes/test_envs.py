@@ -10,13 +10,18 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.utils.env_match import check_environments_match
 
 import scenes  # noqa: F401 - registers them
+from sim import parameters
+from sim.cameras import KINDS, View
+from sim.engine import scenario
 from sim.env_checker import check_vector_env
 from sim.envs import TaskEnv, TaskVectorEnv
 from sim.layout import layout
+from sim.render import renderer
 from sim.rollout import rollout
 
 IDS = [name for name in gymnasium.registry if name.startswith("genba/")]
 STEPS = 60
+CAMERAS = {"overview": {"size": (48, 36), "kinds": ["rgb", "depth", "segmentation"]}}
 RANDOM_EPISODES = 1000  # of the slow test
 
 
@@ -102,10 +107,12 @@ def test_every_task_is_registered():
 def test_gymnasiums_checker_has_nothing_to_say(name):
     check_env(gymnasium.make(name).unwrapped)
     check_env(gymnasium.make(name, obs="dict").unwrapped)
+    check_env(gymnasium.make(name, cameras=CAMERAS).unwrapped)
 
 
 def test_the_vector_checker_has_nothing_to_say(name):
-    check_vector_env(functools.partial(gymnasium.make_vec, name, num_envs=3))
+    check_vector_env(functools.partial(gymnasium.make_vec, name, num_envs=3, render_size=64))
+    check_vector_env(functools.partial(gymnasium.make_vec, name, num_envs=2, cameras=CAMERAS, render_size=64))
 
 
 def test_a_single_environment_is_a_row_of_a_vector_environment(name):
@@ -119,6 +126,33 @@ def test_a_single_environment_is_a_recorded_episode(name):
     check_environments_match(
         single, Recorded(name, STEPS), min(STEPS, len(probe.episode) - 1), seed=6, info_comparison="skip"
     )
+
+
+def test_every_camera_sees_in_an_environment_what_is_recorded(name):
+    """In a single environment, in a row of a vector environment and in the states of an episode, to the byte."""
+    task = gymnasium.make(name).unwrapped.task
+    views = [View(camera, 40, 30, KINDS) for camera in layout(task).cameras]
+    assert views
+    one, many = TaskEnv(task, cameras=views), TaskVectorEnv(task, 2, cameras=views)
+    actions = np.random.default_rng(0).uniform(-0.3, 0.3, (4, 2, *one.action_space.shape))
+    bounds = np.array([(a.low, a.high) for a in layout(task).actions])
+    physical = iter(bounds.mean(axis=1) + actions[:, 1] * np.diff(bounds)[:, 0] / 2)
+    episode = rollout(task, 4, policy=lambda _: next(physical))
+    model = scenario(task, parameters.sample(task.Params, 4), 4).model
+    film = renderer().film(model, views)
+    shots = film.shoot(episode.control)
+    seen, rows = one.reset(options={"episode_seed": 4})[0], many.reset(options={"episode_seed": [3, 4]})[0]
+    for t, action in enumerate(actions):
+        for view in views:
+            recorded, far = shots[view.camera].images, film.ranges[view.camera][1]
+            depth = (recorded["depth"][t][..., None] * far / 65535).astype(np.float32)
+            wanted = dict(zip(KINDS, (recorded["rgb"][t], depth, recorded["segmentation"][t][..., None]), strict=True))
+            for kind, image in wanted.items():
+                key = view.camera if kind == "rgb" else f"{view.camera}_{kind}"
+                assert seen[key].dtype == image.dtype
+                assert np.array_equal(seen[key], image)
+                assert np.array_equal(rows[key][1], image)
+        seen, rows = one.step(action[1])[0], many.step(action)[0]
 
 
 def test_the_spec_survives_json_and_pickle_and_the_environment_pickle(name):

@@ -16,6 +16,7 @@ from scenes.machines.fixture import FixtureParams
 from scenes.machines.inserter import Habits
 from scenes.machines.insertion import HARD, SEATED
 from scenes.stock_fits import FACES
+from sim.cameras import camera_id, camera_pose, intrinsics, project, segments, visible
 from sim.engine import Engine, scenario
 from sim.episode import Outcome
 from sim.parameters import sample
@@ -298,3 +299,44 @@ def test_observations_serve_one_row_and_a_batch_alike():
             assert np.array_equal(value[1], one[name])
             assert np.isfinite([TASK.features[name].low, TASK.features[name].high]).all()
         assert set(TASK.signals(engine.state)) <= set(TASK.features)
+
+
+def test_looks_change_pictures_and_no_physics():
+    plain = sample(PegInsertParams, 3)
+    other = dataclasses.replace(plain, look=sample(PegInsertParams, 4).look)
+
+    models = [TASK.build(p).compile() for p in (plain, other)]
+
+    states = []
+    for model in models:
+        data = mujoco.MjData(model)
+        mujoco.mj_resetDataKeyframe(model, data, 0)
+        mujoco.mj_step(model, data, 200)
+        states.append(np.concatenate([data.qpos, data.qvel, data.act, data.sensordata]))
+    assert np.array_equal(*states)
+    assert not np.array_equal(models[0].geom_rgba, models[1].geom_rgba)
+    assert not np.array_equal(models[0].cam_pos, models[1].cam_pos)
+
+
+def test_what_is_seen_weighs_nothing_and_touches_nothing():
+    model = TASK.build(PegInsertParams()).compile()
+    seen = visible(model)
+    touching = (model.geom_contype | model.geom_conaffinity) != 0
+
+    assert [model.geom(i).name for i in np.flatnonzero(seen & touching)] == ["floor"]
+    assert (model.geom_rgba[seen, 3] == 1).all()
+    assert set(dict(segments(model)).values()) >= {"robot", "gripper", "peg", "fixture", "table", "cell", "floor"}
+
+
+def test_the_wrist_camera_sees_the_tip_and_moves_with_the_arm():
+    model = TASK.build(PegInsertParams()).compile()
+    data = mujoco.MjData(model)
+    mujoco.mj_resetDataKeyframe(model, data, 0)
+    k = intrinsics(model, "wrist", 640, 480)
+    for _ in range(2):
+        mujoco.mj_forward(model, data)
+        u, v, depth = project(data.site("tool").xpos, k, camera_pose(data, camera_id(model, "wrist")))
+        assert 200 < u < 440
+        assert 140 < v < 340
+        assert 0.1 < depth < 0.2
+        data.qpos[1:6] += 0.2
