@@ -16,14 +16,15 @@ Env = VectorEnv[Any, Any, Any]
 
 _STEPS = 8
 _KEEPS = 3  # steps that an episode of the autoreset checks lasts
+_MOVES = 200  # steps of full action after which something must have moved in a picture
 
 
 def check_vector_env(make: Make) -> None:
-    """Check spaces, types, seeds, determinism, copies, infos and the three autoreset modes.
+    """Check spaces, types, seeds, determinism, copies, infos, the three autoreset modes, image observations and frames.
 
     Args:
-        make: called with autoreset_mode=..., and max_episode_steps=... where episodes must be short; returns a new
-            environment of two or more.
+        make: called with autoreset_mode=..., max_episode_steps=... where episodes must be short, and
+            render_mode="rgb_array" if the environment's metadata has that; returns a new environment of two or more.
 
     Raises:
         AssertionError: the environment breaks a promise; the message says which.
@@ -34,6 +35,8 @@ def check_vector_env(make: Make) -> None:
     _check_next_step(make(autoreset_mode=AutoresetMode.NEXT_STEP, max_episode_steps=_KEEPS))
     _check_same_step(make(autoreset_mode=AutoresetMode.SAME_STEP, max_episode_steps=_KEEPS))
     _check_disabled(make(autoreset_mode=AutoresetMode.DISABLED, max_episode_steps=_KEEPS))
+    _check_images(make(autoreset_mode=AutoresetMode.DISABLED))
+    _check_frames(make)
 
 
 def _check_spaces(env: Env) -> None:
@@ -173,6 +176,55 @@ def _check_disabled(env: Env) -> None:
         assert all(_same(a, b) for a, b in zip(old[1:], new[1:], strict=True)), "DISABLED: reset_mask resets others"
         assert not _same(old[0], new[0]), "DISABLED: reset_mask resets nothing"
         assert all(np.array_equal(v, done) for k, v in info.items() if k[0] == "_"), "DISABLED: masks are not the mask"
+
+
+def _check_images(env: Env) -> None:
+    """Check image observations: Boxes of three axes in a Dict."""
+    with closing(env):
+        parts = getattr(env.single_observation_space, "spaces", {})
+        names = [name for name, space in parts.items() if len(space.shape or ()) == 3]
+        first = env.reset(seed=9)[0]
+        for name in names:
+            assert (parts[name].low == 0).all(), f"the images {name!r} have values below 0"
+            _check_moving(env, lambda seen, name=name: list(seen[name]), first, f"the images {name!r}")
+
+
+def _check_frames(make: Make) -> None:
+    with closing(make(autoreset_mode=AutoresetMode.DISABLED)) as env:
+        if "rgb_array" not in env.metadata["render_modes"]:
+            return
+        assert env.metadata["render_fps"] > 0, f"metadata['render_fps'] is {env.metadata['render_fps']}"
+    with closing(make(autoreset_mode=AutoresetMode.DISABLED, render_mode="rgb_array")) as env:
+        assert env.render_mode == "rgb_array", f"render_mode is {env.render_mode!r}"
+        seen = env.reset(seed=9)[0]
+        frames, again = env.render(), env.render()
+        assert isinstance(frames, tuple), f"render returns {type(frames).__name__}, no tuple"
+        assert len(frames) == env.num_envs, f"render returns {len(frames)} frames of {env.num_envs} environments"
+        for frame, other in zip(frames, again or (), strict=True):
+            assert isinstance(frame, np.ndarray), f"a frame is no array but {type(frame).__name__}"
+            assert frame.dtype == np.uint8, f"frames are {frame.dtype}"
+            assert frame.ndim == 3, f"frames have shape {frame.shape}"
+            assert frame.shape[-1] == 3, f"frames have shape {frame.shape}"
+            assert not np.shares_memory(frame, other), "render returns the same memory twice"
+            assert np.array_equal(frame, other), "two frames of one state differ"
+            assert np.ptp(frame) > 0, "a frame shows nothing"
+        _check_moving(env, lambda _: list(env.render() or ()), seen, "frames")
+
+
+def _check_moving(env: Env, look: Callable[[Any], list[Any]], observation: Any, what: str) -> None:  # noqa: ANN401
+    """Check that the pictures which look gets of an observation follow what happens."""
+    first = now = look(observation)
+    kept, actions = _copied(tuple(first)), np.ones_like(env.action_space.sample())
+    actions[0] = -1.0
+    for _ in range(_MOVES):
+        observation, _, terminations, truncations, _ = env.step(actions)
+        now = look(observation)
+        if not any(_same(a, b) for a, b in zip(now, kept, strict=True)) or (terminations | truncations).any():
+            break
+    assert not all(_same(a, b) for a, b in zip(now, kept, strict=True)), f"{what} do not change"
+    assert not _same(now[0], now[1]), f"{what} of two environments do not differ"
+    assert _same(tuple(first), kept), f"a step changes {what} that were there before"
+    assert _same(look(env.reset(seed=9)[0]), list(kept)), f"the same seed gives other {what}"
 
 
 def _rows(observation: Any, n: int) -> list[Any]:  # noqa: ANN401 - as the observation space

@@ -9,6 +9,8 @@ environment, a row of a vector environment and a recorded episode of the same se
   info["sim_error"]). It goes on after success.
 - Every info has the same keys: episode_seed and parameters reproduce the episode, `is_success` says whether success
   has been held for as long as the task asks at some time of it, and `success` whether it is being held now.
+- Pictures are those that a dataset records of the same state, size and preset, to the byte: `render` returns frames,
+  and with cameras=... images are observed beside the numbers, by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +19,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from sim.env_images import Cameras
+from sim.env_infos import Info, first_info
+from sim.env_spaces import row_of
 from sim.parameters import Overrides
 from sim.task import Task
-from sim.vector_env import Info, TaskVectorEnv, first_info, row_of
+from sim.vector_env import FRAME, TaskVectorEnv
 
 __all__ = ["TaskEnv", "TaskVectorEnv", "register_tasks"]
 
@@ -47,30 +52,38 @@ def register_tasks(tasks: Mapping[str, str], *, max_episode_steps: Mapping[str, 
 class TaskEnv(gymnasium.Env[Any, Any]):
     """One environment of a task: a row of a `TaskVectorEnv`; see there for the arguments."""
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an environment's keywords are its configuration
         self,
         task: Task | str,
         *,
         parameters: Overrides | None = None,
         obs: str = "box",
+        cameras: Cameras = (),
+        preset: str = "fast",
         pool: int | Sequence[int] = 0,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        render_camera: str | None = None,
+        render_size: int | Sequence[int] = FRAME,
     ) -> None:
         self._rows = TaskVectorEnv(
             task,
             parameters=parameters,
             obs=obs,
+            cameras=cameras,
+            preset=preset,
             pool=pool,
             autoreset_mode=AutoresetMode.DISABLED,
             max_episode_steps=max_episode_steps,
             render_mode=render_mode,
+            render_camera=render_camera,
+            render_size=render_size,
         )
         self.task = self._rows.task
         self.observation_space, self.action_space = self._rows.single_observation_space, self._rows.single_action_space
-        self.metadata = {**self.metadata, "render_fps": self.task.control_hz}
+        self.metadata = {k: self._rows.metadata[k] for k in ("render_modes", "render_fps")}
         self.render_mode = render_mode
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
@@ -87,6 +100,11 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         del info["parameters"]  # the same as at the reset
         known = first_info(info) | {"parameters": dict(self._parameters)}
         return row_of(observation, 0), float(rewards[0]), bool(terminations[0]), bool(truncations[0]), known
+
+    def render(self) -> NDArray[np.uint8] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return a picture (H, W, 3) uint8 as it stands; None without a render_mode."""
+        frames = self._rows.render()
+        return frames[0] if frames else None
 
     def close(self) -> None:
         """Let go of the simulation."""

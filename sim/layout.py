@@ -7,6 +7,7 @@ import mujoco
 import numpy as np
 
 from sim import parameters
+from sim.cameras import Lens, Segment, camera_id, camera_names, depth_range, segments
 from sim.channels import Channel
 from sim.engine import Engine, scenario
 from sim.errors import TaskError, describe_error
@@ -46,6 +47,8 @@ class Layout:
         observations: name -> dimension and meaning.
         signals: control-rate telemetry, name -> dimension and meaning.
         channels: physics-rate telemetry, name -> dimension and instrument.
+        cameras: name -> its numbers.
+        segments: what the numbers in a segmentation mean.
         control_size: numbers in a row of /state/control (`sim.model.CONTROL`).
         integration_size: numbers in a keyframe (`sim.model.INTEGRATION`).
     """
@@ -58,6 +61,8 @@ class Layout:
     observations: dict[str, tuple[int, Feature]]
     signals: dict[str, tuple[int, Feature]]
     channels: dict[str, tuple[int, Channel]]
+    cameras: dict[str, Lens]
+    segments: tuple[Segment, ...]
     control_size: int
     integration_size: int
 
@@ -94,9 +99,18 @@ def _layout(engine: Engine) -> Layout:
         observations={n: (v[0].size, _meaning(task, n)) for n, v in seen.items()},
         signals={n: (v[0].size, _meaning(task, n)) for n, v in signals.items()},
         channels={c.name: (int(model.sensor(c.name).dim[0]), c) for c in engine.world.instruments.channels},
+        cameras={name: _lens(model, name) for name in camera_names(model)},
+        segments=segments(model),
         control_size=mujoco.mj_stateSize(model, CONTROL),
         integration_size=mujoco.mj_stateSize(model, INTEGRATION),
     )
+
+
+def _lens(model: mujoco.MjModel, name: str) -> Lens:
+    i = camera_id(model, name)
+    across, down = (int(n) for n in model.cam_resolution[i])
+    width, height = model.cam_sensorsize[i].tolist()
+    return Lens(float(model.cam_intrinsic[i, 0]), (width, height), (across, down), *depth_range(model, name))
 
 
 def _meaning(task: Task, name: str) -> Feature:

@@ -15,6 +15,18 @@ def test_the_specs_hold(env_id):
     env.close()
 
 
+def test_the_specs_of_images_hold(env_id):
+    from torchrl.envs import GymEnv
+    from torchrl.envs.utils import check_env_specs
+
+    env = GymEnv(env_id, cameras={"overview": {"size": 32, "kinds": ["rgb", "depth"]}})
+    check_env_specs(env)
+    seen = env.reset()
+    env.close()
+    assert seen["overview"].shape == (32, 32, 3)
+    assert seen["overview_depth"].isfinite().all()
+
+
 def test_a_rollout_ends_as_the_episode_does(transport, horizon):
     from torchrl.envs import GymEnv
 

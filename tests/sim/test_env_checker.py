@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from gymnasium.vector.utils import batch_space
 
+from sim.cameras import Lens, add_camera
 from sim.env_checker import check_vector_env
 from sim.envs import TaskVectorEnv
+from sim.task import Task
+
+LENS = Lens(focal=0.004, sensor=(0.0048, 0.0036), resolution=(64, 48), near=0.05, far=10.0)
 
 OF_REWARDS = {
     "rewards float32": lambda r: r.astype(np.float32),
@@ -25,6 +29,20 @@ OF_INFO = {  # where episodes end
     "final_obs is the new one": lambda info, new: info.update(final_obs=np.array([*new, None], object)[:3]),
     "final_obs of all": lambda info, _: info.update(_final_obs=np.array([True, True, False])),
 }
+
+
+@pytest.fixture
+def watched(tiny):
+    """The box that a pusher shoves, before a camera."""
+
+    def build(self, p):
+        spec = tiny.Shove().build(p)
+        spec.worldbody.add_light(pos=[0, 0, 3], dir=[0, 0, -1])
+        add_camera(spec.worldbody, "overview", LENS, (0.3, -1.2, 0.9), (0.2, 0, 0.1))
+        return spec
+
+    kept = {k: v for k, v in vars(tiny.Shove).items() if not k.startswith("_")}
+    return type("Watched", (Task,), {**kept, "build": build})()
 
 
 class Broken(TaskVectorEnv):
@@ -105,3 +123,70 @@ def test_a_broken_promise_is_found(tiny, fault, says):
 def test_one_environment_is_too_few_to_check(tiny):
     with pytest.raises(AssertionError, match="two environments or more, got 1"):
         check_vector_env(functools.partial(TaskVectorEnv, tiny.Shove(), 1))
+
+
+OF_FRAMES = {
+    "a list": list,
+    "one is missing": lambda frames: frames[1:],
+    "shape": lambda frames: tuple(frame[..., 0] for frame in frames),
+    "floats": lambda frames: tuple(frame / 255.0 for frame in frames),
+    "black": lambda frames: tuple(frame * 0 for frame in frames),
+    "noise": lambda frames: tuple(np.random.default_rng().integers(0, 255, f.shape, np.uint8) for f in frames),
+    "all the same": lambda frames: (frames[0].copy(),) * len(frames),
+}
+
+
+class Blind(TaskVectorEnv):
+    """A good environment whose pictures are wrong in one thing."""
+
+    def __init__(self, task, fault, **keywords):
+        super().__init__(task, 3, render_size=24, cameras={"overview": {"size": 24}}, **keywords)
+        self.fault, self.kept, self.old = fault, None, {}
+
+    def render(self):
+        frames = super().render()
+        if self.fault in ("one memory", "stands still"):
+            first = self.kept is None
+            self.kept = frames if first else self.kept
+            for kept, frame in zip(self.kept, frames, strict=True):
+                if self.fault == "one memory":
+                    kept[:] = frame
+            return self.kept if self.fault == "one memory" else tuple(frame.copy() for frame in self.kept)
+        return OF_FRAMES.get(self.fault, tuple)(frames)
+
+    def _observation(self, rows):
+        seen = super()._observation(rows)
+        if self.fault == "images of one episode":
+            seen["overview"] = np.repeat(seen["overview"][:1], 3, axis=0)
+        if self.fault == "images stand still":
+            seen["overview"] = self.old.setdefault(self.autoreset_mode, seen["overview"] * 0).copy()
+        if self.fault == "one memory of images":
+            kept = self.old.setdefault("overview", seen["overview"])
+            kept[:] = seen["overview"]
+            seen["overview"] = kept
+        if self.fault == "images are floats":
+            seen["overview"] = seen["overview"].astype(np.float32)
+        return seen
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("a list", "returns list, no tuple"),
+        ("one is missing", "2 frames of 3"),
+        ("shape", "frames have shape"),
+        ("floats", "frames are float64"),
+        ("black", "shows nothing"),
+        ("noise", "two frames of one state differ"),
+        ("all the same", "frames of two environments do not differ"),
+        ("one memory", "same memory twice"),
+        ("stands still", "frames do not change"),
+        ("images of one episode", "resets others"),
+        ("images stand still", "the images 'overview' do not change"),
+        ("one memory of images", "changes what"),
+        ("images are floats", "is not in"),
+    ],
+)
+def test_wrong_pictures_are_found(watched, fault, says):
+    with pytest.raises(AssertionError, match=says):
+        check_vector_env(functools.partial(Blind, watched, fault))

@@ -278,7 +278,7 @@ def test_bad_input_gets_one_clear_sentence(shove, error, says, call):
         (ParameterError, "obs must be 'box' or 'dict', got 'flat'", {"obs": "flat"}),
         (ParameterError, "num_envs must be at least 1", {"num_envs": 0}),
         (ParameterError, "max_episode_steps must be at least 1", {"max_episode_steps": 0}),
-        (RenderError, "renders nothing", {"render_mode": "human"}),
+        (RenderError, "must be None or 'rgb_array', got 'human'", {"render_mode": "human"}),
         (ValueError, "not a valid AutoresetMode", {"autoreset_mode": "Sometimes"}),
     ],
 )
