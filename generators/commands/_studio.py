@@ -23,14 +23,20 @@ from mujoco.studio import (
     viewer_protocol,
     web_viewer,
 )
+from mujoco.studio.dear_imgui import dear_imgui as imgui
 from mujoco.studio.web import web_server
+from numpy.typing import NDArray
 
 from generators.commands.env import listening
 from generators.commands.view import Recording, ViewError
+from generators.preview.board import Board
+from generators.preview.drawing import nearest_picture
 from sim.model import CONTROL
 
 REST_S = 1.0  # how long the last frame stays before the episode begins anew
 FRAME_S = 0.008  # pace of the loop: 125 times a second
+PANEL_AT, PANEL, PANEL_GAP = (215.0, 40.0), (628.0, 720.0), 8.0  # where it is at first, its size; pixels
+PICTURES = 0.45  # of the panel's height, at most
 START_S = 10.0  # how long the server may take to listen
 
 
@@ -110,6 +116,69 @@ class Playback(plugin.SimPlugin):
         )
 
 
+class Panel(plugin.ViewerPlugin):
+    """A window over the scene: the recorded pictures of the moment that is shown, and the episode's chart with a mark.
+
+    A picture is sent to the browser as it was recorded, and only when it is another one; the chart is sent once. Once
+    closed, it stays closed.
+    """
+
+    def __init__(self, board: Board, start: float) -> None:
+        self._board, self._start = board, start
+        self._sent: dict[int, tuple[int, int, float]] = {}  # pane -> its texture, the picture on it, height / width
+        self._chart = 0  # its texture
+        self._picture, self._top = board.chart()
+        self._open = True
+
+    @messages.handler(priority=messages.Priority.USER)
+    def _on_gui(self, _: messages.BuildGuiEvent) -> None:
+        if not self._open:
+            return
+        second = float(self.viewer.data.time) - self._start
+        imgui.SetNextWindowPos(imgui.Vec2(*PANEL_AT), int(imgui.Cond.FirstUseEver))
+        imgui.SetNextWindowSize(imgui.Vec2(*PANEL), int(imgui.Cond.FirstUseEver))
+        flags = int(imgui.WindowFlags.NoSavedSettings) | int(imgui.WindowFlags.NoFocusOnAppearing)
+        shown, self._open = imgui.Begin("Recorded", self._open, flags)
+        if shown:
+            space = imgui.GetContentRegionAvail()
+            room = max(50.0, float(space.x))
+            self._show_pictures(second, room, max(50.0, PICTURES * float(space.y)))
+            self._show_chart(second, room)
+        imgui.End()
+
+    def _show_pictures(self, second: float, room: float, high: float) -> None:
+        panes = self._board.panes
+        columns = min(2, max(1, len(panes)))
+        rows = max(1, -(-len(panes) // columns))
+        width = (room - PANEL_GAP * (columns - 1)) / columns
+        for k, pane in enumerate(panes):
+            number = nearest_picture(pane.seconds, second)
+            texture, shown, shape = self._sent.get(k, (0, -1, 1.0))
+            if number != shown:
+                picture = pane.picture(number)
+                texture, shape = self._upload(texture, picture), picture.shape[0] / picture.shape[1]
+                self._sent[k] = texture, number, shape
+            if k % columns:
+                imgui.SameLine()
+            across = min(width, high / rows / shape)
+            imgui.Image(texture, imgui.Vec2(across, across * shape))
+
+    def _show_chart(self, second: float, room: float) -> None:
+        high, across = self._picture.shape[:2]
+        if not self._chart:
+            self._chart = self._upload(0, self._picture)
+        corner, scale = imgui.GetCursorScreenPos(), room / across
+        imgui.Image(self._chart, imgui.Vec2(room, high * scale))
+        x = corner.x + self._board.column(second) * scale
+        ends = (imgui.Vec2(x, corner.y + self._top * scale), imgui.Vec2(x, corner.y + high * scale))
+        imgui.GetWindowDrawList().AddLine(*ends, imgui.GetColorU32(imgui.Vec4(0, 0, 0, 1)), 2.0)
+
+    def _upload(self, texture: int, picture: NDArray[np.uint8]) -> int:
+        height, width = picture.shape[:2]
+        opaque = np.dstack([picture, np.full((height, width), 255, np.uint8)])
+        return int(self.viewer.upload_image(texture, opaque.tobytes(), width, height, 4))
+
+
 def show(recording: Recording, server: socket.socket, *, running: Callable[[], bool] = lambda: True) -> None:
     """Serve the recording until Ctrl+C.
 
@@ -127,8 +196,11 @@ def show(recording: Recording, server: socket.socket, *, running: Callable[[], b
     web_server.bind_public_socket = lambda host, port=0: server
     web_viewer._print_url_banner = lambda host, port: None  # it would name an address that is not served
     config = viewer_protocol.ViewerConfig(title=recording.title, gfx="web", http_port=server.getsockname()[1])
+    plugins: list[plugin.Plugin] = [app.App(), Playback(recording)]
+    if recording.board:
+        plugins.append(Panel(recording.board, float(recording.states[0, 0])))
     try:
-        with launch_web.launch(config, plugins=[app.App(), Playback(recording)]) as handle:
+        with launch_web.launch(config, plugins=plugins) as handle:
             handle.set_model(recording.model)
             _until(handle, server.getsockname()[1], running)
     except KeyboardInterrupt:

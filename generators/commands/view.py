@@ -1,10 +1,15 @@
-"""`genba view`: watch a task's expert, or a recorded episode, in a browser; works over SSH and without a GPU."""
+"""`genba view`: watch a task's expert, or a recorded episode, in a browser; works over SSH and without a GPU.
+
+Of a recorded episode there is a panel with its pictures, phases, telemetry and work order, in step with the scene.
+"""
+
+from __future__ import annotations
 
 import dataclasses
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import mujoco
 import numpy as np
@@ -20,8 +25,13 @@ from sim.model import compile_model, model_sha256
 from sim.rollout import rollout
 from sim.task import Task
 
+if TYPE_CHECKING:
+    from generators.dataset import Dataset
+    from generators.preview.board import Board
+
 LOOPBACK = "127.0.0.1"
 PORTS = range(8080, 8180)
+PANEL = (560, 560)  # width of the panel, pixels
 
 
 class ViewError(GenbaError, RuntimeError):
@@ -32,18 +42,24 @@ class ViewError(GenbaError, RuntimeError):
 class Options:
     """Watch a task's expert, or an episode of a dataset, in a browser.
 
-    The page is served to this machine only; over SSH, forward the port as the command says.
+    The page is served to this machine only; over SSH, forward the port as the command says. An episode of a dataset
+    comes with a panel: its recorded pictures, phases, telemetry and work order.
 
     Examples:
       genba view steel/crane_coil --seed 7
       genba view my_scene:MyTask --degraded
       genba view datasets/crane --episode 3
+      genba view datasets/crane --episode 3 --camera hook --camera cab
     """
 
     target: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK|DATASET")]
     """A task's name, module:Class, or a dataset's folder."""
     episode: int = 0
     """Which episode of the dataset."""
+    camera: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME", help_behavior_hint="")
+    ] = ()
+    """A camera whose recorded pictures are shown; may be repeated [all]."""
     seed: int = 0
     """The episode's seed, for a task."""
     degraded: bool = False
@@ -60,11 +76,15 @@ class Recording:
         title: one line: what it is and how it ends.
         model: the scene.
         states: (n, size) states of `sim.model.CONTROL`, which begin with the time in s.
+        board: what its panel is made of; None where there is nothing but states.
+        dataset: that the board reads from, open.
     """
 
     title: str
     model: mujoco.MjModel
     states: NDArray[np.float64]
+    board: Board | None = None
+    dataset: Dataset | None = None
 
 
 def main(argv: list[str]) -> int:
@@ -75,7 +95,11 @@ def main(argv: list[str]) -> int:
     from generators.commands._studio import show  # the viewer's libraries take a while to load
 
     print("\n".join([recording.title, *directions(server.getsockname()[1])]), flush=True)
-    show(recording, server)
+    try:
+        show(recording, server)
+    finally:
+        if recording.dataset:
+            recording.dataset.close()
     return 0
 
 
@@ -87,16 +111,13 @@ def record(options: Options) -> Recording:
     """
     target = options.target
     if ":" not in target and target not in task_names() and Path(target).is_dir():
-        task, episode = _recorded(Path(target), options.episode)
-        origin = f"episode {options.episode} of {target}"
-    else:
-        try:
-            task = load_task(target)
-        except UnknownNameError as error:
-            raise UnknownNameError(f"{error} (nor is there a folder {target!r})") from None
-        episode = rollout(task, options.seed, degraded=float(options.degraded))
-        origin = f"seed {options.seed}"
-    return make_recording(task, episode, f"{task.name}, {origin}")
+        return _recorded(Path(target), options)
+    try:
+        task = load_task(target)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} (nor is there a folder {target!r})") from None
+    episode = rollout(task, options.seed, degraded=float(options.degraded))
+    return make_recording(task, episode, f"{task.name}, seed {options.seed}")
 
 
 def make_recording(task: Task, episode: Episode, title: str) -> Recording:
@@ -144,18 +165,37 @@ def directions(port: int) -> list[str]:
     ]
 
 
-def _recorded(folder: Path, index: int) -> tuple[Task, Episode]:
+def _recorded(folder: Path, options: Options) -> Recording:
     from generators.dataset import Dataset
     from generators.plan import read_plan
 
     plan = read_plan(folder / "plan.json")
     home = Path(plan.folder)
     tasks = {t.name: load_task(t.name, home if home.is_dir() else None) for t in plan.tasks}
-    with Dataset(folder) as dataset:
+    dataset, index = Dataset(folder), options.episode
+    try:
         if not 0 <= index < len(dataset):
             raise ViewError(f"{folder} has episodes 0 to {len(dataset) - 1}, not {index}")
         episode = dataset[index].load()
-    return next(task for name, task in tasks.items() if episode.task in (name, task.name)), episode
+        task = next(task for name, task in tasks.items() if episode.task in (name, task.name))
+        recording = make_recording(task, episode, f"{task.name}, episode {index} of {folder}")
+        return dataclasses.replace(recording, board=_board(dataset, options), dataset=dataset)
+    except BaseException:
+        dataset.close()
+        raise
+
+
+def _board(dataset: Dataset, options: Options) -> Board:
+    """Put together what the panel shows."""
+    from generators.preview.board import Board
+    from generators.preview.facts import read_facts, read_traces
+    from generators.preview.footage import open_panes
+
+    episode = dataset[options.episode]
+    if options.camera and not episode.cameras:
+        raise ViewError(f"episode {options.episode} has no recorded pictures; genba render makes them")
+    panes = open_panes(episode, None, options.camera or episode.cameras, ()) if episode.cameras else ()
+    return Board(read_facts(episode), read_traces(episode), panes, widths=PANEL)
 
 
 def _outcome(task: Task, episode: Episode) -> str:
