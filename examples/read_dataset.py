@@ -11,6 +11,7 @@ A dataset is a folder with dataset.json and shards/*.h5. A shard is columns, not
     /streams/<channel>/t_ns     when each sample arrived, ns since the episode's start
     /state/control              float64 physics states, for rendering; /state/integration: for exact replay
 
+Pictures, if any, are in media/<shard>.<camera>.h5: /<camera>/{rgb,depth,segmentation,K,T_world_cam,t_ns,step}.
 An episode of length 0 (its scene could not be built, or nothing came of it) has its row in /episodes only.
 Units, frames and names of a column's numbers are in the root attribute "features", JSON by path.
 Everything is in SI units; quaternions are wxyz; +z is up.
@@ -29,28 +30,17 @@ import numpy as np
 OUTCOMES = ("failure", "success", "timeout", "unstable", "expert_error", "task_error")
 
 
-def shards(folder: str | Path) -> Iterator[Path]:
-    """Yield the path of every shard, in order.
-
-    Args:
-        folder: the dataset's.
-    """
+def listed(folder: str | Path) -> dict[Path, str]:
+    """Return the hash of every shard by its path, in order."""
     manifest = json.loads((Path(folder) / "dataset.json").read_text(encoding="utf-8"))
     if manifest["format"] != "genba" or int(manifest["format_version"].split(".")[0]) > 1:
         raise SystemExit(f"{folder}: this program reads version 1, not {manifest['format_version']}")
-    for shard in manifest["shards"]:
-        yield Path(folder) / "shards" / shard["name"]
+    return {Path(folder) / "shards" / shard["name"]: shard["file_sha256"] for shard in manifest["shards"]}
 
 
 def verify(folder: str | Path) -> list[str]:
     """Compare every shard's hash with the manifest's; return the names of those that differ."""
-    manifest = json.loads((Path(folder) / "dataset.json").read_text(encoding="utf-8"))
-    damaged = []
-    for shard in manifest["shards"]:
-        with (Path(folder) / "shards" / shard["name"]).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != shard["file_sha256"]:
-                damaged.append(shard["name"])
-    return damaged
+    return [p.name for p, digest in listed(folder).items() if hashlib.sha256(p.read_bytes()).hexdigest() != digest]
 
 
 def columns(group: h5py.Group, prefix: str = "") -> dict[str, h5py.Dataset]:
@@ -101,9 +91,22 @@ def read_episode(file: h5py.File, index: dict[str, np.ndarray], row: int) -> dic
     return episode
 
 
+def pictures(shard: Path, camera: str, row: int, kind: str = "rgb") -> np.ndarray:
+    """Read the pictures that a camera took of one episode of a shard, where they are stored as zstd or raw.
+
+    Returns:
+        (n, H, W, 3) of "rgb"; (n, H, W) of "depth", times the attribute depth_scale_m in m, and of "segmentation".
+    """
+    import hdf5plugin  # noqa: F401 - HDF5 finds zstd in it; nothing else here needs it
+
+    with h5py.File(shard.parents[1] / "media" / f"{shard.stem}.{camera}.h5", "r") as file:
+        start, count = (int(file[f"episodes/{name}"][row]) for name in ("frame_start", "frame_count"))
+        return file[f"{camera}/{kind}"][start : start + count]
+
+
 def episodes(folder: str | Path) -> Iterator[dict]:
     """Yield every episode of a dataset as a dict, see `read_episode`."""
-    for path in shards(folder):
+    for path in listed(folder):
         with h5py.File(path, "r") as file:
             index = read_index(file)
             for row in range(len(index["episode_id"])):
@@ -113,7 +116,7 @@ def episodes(folder: str | Path) -> Iterator[dict]:
 def summary(folder: str | Path) -> str:
     """Return a few lines about a dataset."""
     outcomes, tasks, steps, shapes, order = Counter(), set(), 0, {}, ""
-    for path in shards(folder):
+    for path in listed(folder):
         with h5py.File(path, "r") as file:
             index = read_index(file)
             features = json.loads(file.attrs["features"])
@@ -123,8 +126,7 @@ def summary(folder: str | Path) -> str:
             order = order or next(filter(None, index["instruction/en"].tolist()), "")
             for name, feature in features.items():
                 shapes[name] = f"{feature['dtype']} {tuple(feature['shape'])} {feature['unit']}".rstrip()
-    total = sum(outcomes.values())
-    lines = [f"{folder}: {total} episodes, {steps} steps, tasks {', '.join(sorted(tasks))}"]
+    lines = [f"{folder}: {outcomes.total()} episodes, {steps} steps, tasks {', '.join(sorted(tasks))}"]
     lines += [f"  {name}: {count}" for name, count in sorted(outcomes.items())]
     lines += [f"  /{name}: {shape}" for name, shape in sorted(shapes.items())]
     return "\n".join([*lines, f"  for example: {order}"])

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sim.errors import GenbaError, nearest
 
@@ -22,6 +22,55 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _both(value: Any) -> Any:  # noqa: ANN401 - YAML
+    return (value, value) if isinstance(value, int) else value
+
+
+Pixels = Annotated[int, Field(ge=1, le=4096)]
+Size = Annotated[tuple[Pixels, Pixels], BeforeValidator(_both)]
+
+
+class CameraConfig(BaseModel):
+    """What is wanted of a camera.
+
+    Attributes:
+        size: pixels across and down, or one number for both.
+        rate_hz: pictures per second; it must divide the task's control_hz, which is the default.
+        kinds: rgb, depth, segmentation.
+        preset: how colours are drawn.
+        encoding: how rgb is stored: lossless are zstd, raw and png. Depth and segmentation always are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Size = (128, 128)
+    rate_hz: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    kinds: tuple[Literal["rgb", "depth", "segmentation"], ...] = Field(default=("rgb",), min_length=1)
+    preset: Literal["fast", "fine", "pbr"] = "fast"
+    encoding: Literal["zstd", "raw", "jpeg", "png", "mp4"] = "zstd"
+
+
+def camera_settings(value: Any) -> Any:  # noqa: ANN401 - YAML
+    """Return cameras as a mapping from name to settings: a list of names takes the defaults.
+
+    Raises:
+        ValueError: neither of them, a setting that does not exist, or a camera that is named twice.
+    """
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        if twice := [name for name in value if value.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} is named twice")
+        return {name: {} for name in value}
+    if not isinstance(value, Mapping):
+        raise ValueError("cameras need a list of names, or a mapping of names to settings")
+    for name, settings in value.items():
+        if isinstance(settings, Mapping):
+            _known({str(k): v for k, v in settings.items()}, CameraConfig, f"the settings of camera {name!r}")
+    return {str(name): {} if settings is None else settings for name, settings in value.items()}
+
+
+Cameras = Annotated[dict[str, CameraConfig], BeforeValidator(camera_settings)]
+
+
 class TaskConfig(BaseModel):
     """One task of a dataset that holds several."""
 
@@ -31,6 +80,7 @@ class TaskConfig(BaseModel):
     episodes: int = Field(ge=1, le=MAX_EPISODES)
     parameters: dict[str, Any] = Field(default_factory=dict)
     degraded: float | None = Field(default=None, ge=0, le=1)
+    cameras: Cameras = Field(default_factory=dict)
 
 
 class GenerateConfig(BaseModel):
@@ -47,6 +97,7 @@ class GenerateConfig(BaseModel):
         workers: how many processes; default: as many as there are processors.
         episodes_per_shard: default: four shards of a small dataset, 64 of a large one, none over 256 MB.
         degraded: share of episodes in which the expert is made worse, for honest failures.
+        cameras: camera -> what is wanted of it, or a list of names: pictures are drawn from the recorded states.
         ray_address: a running Ray cluster, instead of a Ray of our own.
     """
 
@@ -62,6 +113,7 @@ class GenerateConfig(BaseModel):
     workers: int = Field(default_factory=available_cpus, ge=1, le=4096)
     episodes_per_shard: int | None = Field(default=None, ge=1, le=MAX_EPISODES)
     degraded: float = Field(default=0.15, ge=0, le=1)
+    cameras: Cameras = Field(default_factory=dict)
     ray_address: str | None = None
 
     @model_validator(mode="after")
@@ -73,13 +125,14 @@ class GenerateConfig(BaseModel):
     def entries(self) -> tuple[TaskConfig, ...]:
         """Return the dataset's tasks, each with its own share filled in."""
         if self.task is not None:
-            one = TaskConfig(task=self.task, episodes=self.episodes, parameters=self.parameters)
+            one = TaskConfig(task=self.task, episodes=self.episodes, parameters=self.parameters, cameras=self.cameras)
             return (one.model_copy(update={"degraded": self.degraded}),)
         return tuple(
             t.model_copy(
                 update={
                     "parameters": self.parameters | t.parameters,
                     "degraded": self.degraded if t.degraded is None else t.degraded,
+                    "cameras": self.cameras | t.cameras,
                 }
             )
             for t in self.tasks
@@ -125,10 +178,10 @@ def make_config(data: Mapping[str, Any]) -> GenerateConfig:
         raise ConfigError(f"{where + ': ' if where else ''}{message[0].lower()}{message[1:]}{got}") from None
 
 
-def _known(data: Mapping[str, Any], cls: type[BaseModel]) -> None:
+def _known(data: Mapping[str, Any], cls: type[BaseModel], where: str = "a configuration") -> None:
     for key in data:
         if key not in cls.model_fields:
-            raise ConfigError(f"no key {key!r} in a configuration{nearest(key, cls.model_fields)}")
+            raise ConfigError(f"no key {key!r} in {where}{nearest(key, cls.model_fields)}")
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -6,20 +6,34 @@ What a kill leaves behind is whole shards, temporary names, and a plan that `res
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from generators.config import ConfigError, GenerateConfig
 from generators.executors import Executor, choose
+from generators.files import write_whole
+from generators.filming import MediaJob, MediaReport, film_shard
 from generators.manifest import write_manifest
+from generators.media.shots import check_drawable
+from generators.media.writer import MEDIA
+from generators.media_manifest import (
+    Wanted,
+    describe_media,
+    planned_media,
+    wanted_media,
+    write_media_sums,
+)
 from generators.plan import Plan, check_unchanged, make_plan, read_plan, to_json
+from generators.schema import MANIFEST
 from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard
-from generators.writer import write_whole
 from sim.errors import GenbaError
 
 OnReport = Callable[[ShardReport], None]
+OnMedia = Callable[[tuple[MediaReport, ...]], None]
 
 
 class DiskError(GenbaError, OSError):
@@ -40,6 +54,7 @@ def start(config: GenerateConfig, folder: Path, *, overwrite: bool = False) -> P
         GenbaError: a bad task or parameter; a folder that holds something else, or cannot be written.
     """
     plan = make_plan(config, folder.resolve())
+    check_drawable(shot for shots in planned_media(plan).values() for shot in shots)
     out = config.out
     if out.exists() and not out.is_dir():
         raise ConfigError(f"out: {out} is a file, not a folder")
@@ -69,7 +84,7 @@ def run(
     on_report: OnReport,
     order: Callable[[Sequence[Job]], Sequence[Job]] = list,
 ) -> list[ShardReport]:
-    """Make what is missing of a planned dataset, and describe the whole.
+    """Make what is missing of a planned dataset, pictures included, and describe the whole.
 
     Args:
         out: the dataset's folder.
@@ -83,7 +98,8 @@ def run(
     """
     prepare_worker()
     lean = dataclasses.replace(plan, shards=())  # a job needs its own shard, not all of them
-    jobs = [Job(shard, lean, str(out)) for shard in plan.shards]
+    wanted = wanted_media(out, plan)
+    jobs = [Job(shard, lean, str(out), wanted.get(shard.task, ())) for shard in plan.shards]
     reports: list[ShardReport] = []
     with lock(out):
         _sweep(out)
@@ -94,10 +110,10 @@ def run(
                 _check(out, plan, reports)
         except BaseException:
             with contextlib.suppress(OSError):
-                write_manifest(out, plan, reports, complete=False)
+                write_manifest(out, plan, reports, wanted, complete=False)
             raise
         reports.sort(key=lambda r: r.index)
-        write_manifest(out, plan, reports, complete=True)
+        write_manifest(out, plan, reports, wanted, complete=True)
     return reports
 
 
@@ -122,9 +138,63 @@ def reopen(out: Path) -> Plan:
     """
     plan = read_plan(out / "plan.json")
     check_unchanged(plan)
+    check_drawable(shot for shots in wanted_media(out, plan).values() for shot in shots)
     for name in ("shards", "logs"):
         (out / name).mkdir(exist_ok=True)
     return plan
+
+
+def render(
+    out: Path,
+    plan: Plan,
+    wanted: Wanted,
+    *,
+    executor: Executor,
+    on_report: OnMedia,
+    again: bool = False,
+) -> list[MediaReport]:
+    """Draw pictures of a finished dataset from its recorded states; its shards are only read.
+
+    The cameras that are not wanted keep the pictures that they have.
+
+    Args:
+        out: the dataset's folder.
+        plan: its plan.
+        wanted: what to draw of which task.
+        executor: where it is drawn.
+        on_report: called in this process whenever a shard's pictures are done.
+        again: whether to draw also what is there already.
+
+    Returns:
+        The reports by shard and camera.
+    """
+    prepare_worker()
+    reports: list[MediaReport] = []
+    with lock(out):
+        _sweep(out)
+        manifest = json.loads((out / MANIFEST).read_bytes())
+        known = {s["name"]: s["file_sha256"] for s in manifest["shards"]}
+        lean = dataclasses.replace(plan, shards=())
+        jobs = [
+            MediaJob(s, lean, str(out), wanted[s.task], known[s.name], again) for s in plan.shards if wanted.get(s.task)
+        ]
+        _describe_render(out, plan, manifest, wanted, reports)  # until it ends, what is there is not what is asked for
+        try:
+            for made in executor(film_shard, jobs):
+                reports += made
+                on_report(made)
+        finally:
+            _describe_render(out, plan, manifest, wanted, reports)
+    return sorted(reports, key=lambda r: (r.index, r.camera))
+
+
+def _describe_render(
+    out: Path, plan: Plan, manifest: Mapping[str, Any], wanted: Wanted, reports: Sequence[MediaReport]
+) -> None:
+    media = dict(manifest.get("media", {})) | describe_media(plan, wanted, reports)
+    write_whole(out / MANIFEST, (json.dumps(dict(manifest) | {"media": media}, indent=1) + "\n").encode())
+    (out / MEDIA).mkdir(exist_ok=True)
+    write_media_sums(out, media)
 
 
 @contextlib.contextmanager
@@ -143,7 +213,7 @@ def lock(out: Path) -> Generator[None]:
 
 def _sweep(out: Path) -> None:
     """Remove what killed workers left under temporary names."""
-    for folder in (out, out / "shards", out / "logs"):
+    for folder in (out, out / "shards", out / "logs", out / MEDIA):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
 
@@ -162,7 +232,8 @@ def _check(out: Path, plan: Plan, reports: Sequence[ShardReport]) -> None:
         raise AllRaisedError(f"every episode of the first shard raised: {latest.error}")
     if len(reports) == 1:
         left = plan.attempts - latest.episodes
-        needed = latest.bytes / max(1, latest.episodes) * left
+        made = latest.bytes + sum(m.bytes for m in latest.media)
+        needed = made / max(1, latest.episodes) * left
         free = shutil.disk_usage(out).free
         if needed > free:
             raise DiskError(f"{out} needs about {needed / 1e6:.0f} MB more, and {free / 1e6:.0f} MB are free")

@@ -14,22 +14,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from generators.files import write_whole
+from generators.media_manifest import Wanted, describe_media, write_media_sums
 from generators.plan import Plan
 from generators.reader import open_trusted, read_statistics, read_table
 from generators.schema import FORMAT, FORMAT_VERSION
 from generators.stats import merge, to_json
 from generators.worker import ShardReport
-from generators.writer import write_whole
 from scenes.catalog import load_task
 
 
-def write_manifest(out: Path, plan: Plan, reports: Sequence[ShardReport], *, complete: bool) -> None:
+def write_manifest(
+    out: Path, plan: Plan, reports: Sequence[ShardReport], wanted: Wanted | None = None, *, complete: bool
+) -> None:
     """Describe the shards that are there.
 
     Args:
         out: the dataset's folder.
         plan: what was to be made.
         reports: what was made.
+        wanted: which pictures were to be made.
         complete: whether that is everything; if so the tables and sums are written too.
     """
     ordered = sorted(reports, key=lambda r: r.index)
@@ -41,7 +45,10 @@ def write_manifest(out: Path, plan: Plan, reports: Sequence[ShardReport], *, com
             sums[name] = hashlib.sha256((out / name).read_bytes()).hexdigest()
         lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
         write_whole(out / "SHA256SUMS", "".join(lines).encode())
-    write_whole(out / "dataset.json", (json.dumps(_describe(plan, ordered, complete), indent=1) + "\n").encode())
+    media = describe_media(plan, wanted or {}, [m for r in ordered for m in r.media])
+    write_media_sums(out, media)
+    manifest = _describe(plan, ordered, complete) | {"media": media}
+    write_whole(out / "dataset.json", (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def _describe(plan: Plan, reports: Sequence[ShardReport], complete: bool) -> dict[str, Any]:  # noqa: FBT001

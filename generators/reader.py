@@ -8,9 +8,9 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import h5py
 import numpy as np
@@ -29,6 +29,7 @@ from sim.episode import Outcome
 from sim.errors import unknown
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError, UnicodeError)
@@ -58,7 +59,7 @@ class Shard:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self._file, self.path = file, path
-        with _readable(path.name):
+        with readable(path.name):
             found: dict[str, Any] = dict(file.attrs)
             self.header = read_header(found, path.name)
             self.attributes = {k: json.loads(v) if str(v)[:1] in ("{", "[") else v for k, v in found.items()}
@@ -87,7 +88,7 @@ class Shard:
             if isinstance(node, h5py.Dataset):
                 found.append(name)
 
-        with _readable(self.path.name):
+        with readable(self.path.name):
             self._file.visititems(visit)
             return tuple(sorted(found))  # a name that is no text is found out here
 
@@ -101,7 +102,7 @@ class Shard:
 
     def facts(self, column: str) -> dict[str, Any]:
         """Return a column's attributes: unit, rate_hz, stride ..."""
-        with _readable(f"{self.path.name}: {column}"):
+        with readable(f"{self.path.name}: {column}"):
             return dict(self._dataset(column).attrs)
 
     def read(self, column: str, start: int = 0, stop: int | None = None) -> Array:
@@ -177,7 +178,7 @@ class Shard:
 
 
 @contextlib.contextmanager
-def _readable(where: str) -> Generator[None]:
+def readable(where: str) -> Generator[None]:
     """Turn what HDF5 and JSON raise into one sentence."""
     try:
         yield
@@ -193,7 +194,7 @@ def open_trusted(path: Path) -> Shard:
     Raises:
         DatasetError: it is no shard, or of a later major version.
     """
-    return _open(path, None)
+    return open_file(path, None, Shard)
 
 
 def open_untrusted(path: Path, *, max_column_bytes: int = MAX_COLUMN_BYTES) -> Shard:
@@ -208,20 +209,30 @@ def open_untrusted(path: Path, *, max_column_bytes: int = MAX_COLUMN_BYTES) -> S
     Raises:
         DatasetError: it is no shard, contains what a shard never does, or is of a later major version.
     """
-    return _open(path, max_column_bytes)
+    return open_file(path, lambda file: check_structure(file, max_column_bytes), Shard)
 
 
-def _open(path: Path, max_column_bytes: int | None) -> Shard:
+def open_file(path: Path, check: Callable[[h5py.File], None] | None, make: Callable[[Path, h5py.File], T]) -> T:
+    """Open an HDF5 file of ours.
+
+    Args:
+        path: the file.
+        check: refuses what does not belong in it; None for one that this program has written itself.
+        make: makes the result of the open file.
+
+    Raises:
+        DatasetError: it is none of ours, or contains what ours never do.
+    """
     file: h5py.File | None = None
     try:
-        with _readable(path.name):
+        with readable(path.name):
             with path.open("rb") as raw:
                 if raw.read(len(_SIGNATURE)) != _SIGNATURE:
                     raise DatasetError(f"{path.name} is no HDF5 file")
             file = h5py.File(path, "r")
-            if max_column_bytes is not None:
-                check_structure(file, max_column_bytes)
-        return Shard(path, file)
+            if check is not None:
+                check(file)
+        return make(path, file)
     except DatasetError as error:
         if file is not None:
             file.close()
@@ -294,5 +305,5 @@ def labels(shard: Shard, what: str) -> Array:
         "mode": ("expert_mode", ["nominal", *shard.attributes["degradations"]]),
     }
     column, words = names[what]
-    with _readable(f"{shard.path.name}: episodes/{column}"):
+    with readable(f"{shard.path.name}: episodes/{column}"):
         return np.array([words[code] for code in shard.index(column)], str)

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from generators.invariants import check_shard
+from generators.media.invariants import check_media, find_media_damage
 from generators.reader import find_damage
 
 MEMORY_BYTES = 8 << 30  # address space of a child
 SECONDS = 60  # for a child to read a shard, plus one for every SLOWEST bytes
 SLOWEST = 10 << 20
+SLOWEST_PIXELS = 2_000_000  # a second, of pictures that dataset.json says are there
+DAY = 86400
 STRUCTURE = "file structure"
 _SERVE = "from generators.sandbox import serve; serve()"
 
@@ -63,14 +66,25 @@ def serve() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], hard))
     for job in asked["jobs"]:
         path = Path(asked["folder"]) / job["name"]
-        signal.alarm(asked["seconds"] + path.stat().st_size // SLOWEST)  # unhandled: ends the process wherever it hangs
-        result = {"findings": _locate(path)} if job.get("damaged") else check_shard(path, job["seed"])
+        seconds = asked["seconds"] + path.stat().st_size // SLOWEST + int(job.get("pixels", 0)) // SLOWEST_PIXELS
+        signal.alarm(min(seconds, DAY))  # unhandled: ends the process wherever it hangs
+        result = _check_media(path, job) if "settings" in job else _check(path, job)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 
 
-def _locate(path: Path) -> list[tuple[str, str]]:
-    found = find_damage(path)
+def _check(path: Path, job: dict[str, Any]) -> dict[str, Any]:
+    return {"findings": _locate(find_damage(path))} if job.get("damaged") else check_shard(path, job["seed"])
+
+
+def _check_media(path: Path, job: dict[str, Any]) -> dict[str, Any]:
+    if job.get("damaged"):
+        found = find_media_damage(path)
+        return {"findings": [(c, f"the file is damaged here: {m}") for c, m in found if c] or _locate(found)}
+    return check_media(path, Path(job["shard"]), job["settings"])
+
+
+def _locate(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
     named = [(column, "its checksum is wrong: the file is damaged here") for column, _ in found if column]
     if named:
         return named

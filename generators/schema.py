@@ -10,7 +10,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from sim.errors import GenbaError
 from sim.layout import Layout, layout
 from sim.parameters import Parameter
 from sim.task import Feature, Task
+
+T = TypeVar("T")
 
 FORMAT = "genba"
 FORMAT_VERSION = "1.0"
@@ -214,8 +216,17 @@ def read_header(attributes: Mapping[str, Any], where: str) -> Header:
     if found != FORMAT:
         raise DatasetError(f"{where}: format is {found!r}, expected {FORMAT!r}")
     check_version(str(attributes.get("format_version", "")), where)
+    return read_fields(Header, attributes, where)
+
+
+def read_fields(cls: type[T], attributes: Mapping[str, Any], where: str) -> T:
+    """Make a dataclass of numbers and texts from attributes.
+
+    Raises:
+        DatasetError: something is missing, or no number.
+    """
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(Header):
+    for field in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
         if field.name not in attributes:
             raise DatasetError(f"{where}: the root lacks the attribute {field.name!r}")
         kind = int if field.type is int else str
@@ -223,24 +234,24 @@ def read_header(attributes: Mapping[str, Any], where: str) -> Header:
             values[field.name] = kind(attributes[field.name])
         except (TypeError, ValueError):
             raise DatasetError(f"{where}: the attribute {field.name!r} is no {kind.__name__}") from None
-    return Header(**values)
+    return cls(**values)
 
 
-def check_version(version: str, where: str) -> None:
-    """Refuse a higher major version, warn of a higher minor one.
+def check_version(version: str, where: str, newest: str = FORMAT_VERSION) -> None:
+    """Refuse a higher major version than the newest known, warn of a higher minor one.
 
     Raises:
         DatasetError: no version, or one that this reader does not know.
     """
-    known = tuple(int(part) for part in FORMAT_VERSION.split("."))
+    known = tuple(int(part) for part in newest.split("."))
     try:
         major, minor = (int(part) for part in version.split("."))
     except ValueError:
-        raise DatasetError(f"{where}: format version {version!r} is not of the form {FORMAT_VERSION!r}") from None
+        raise DatasetError(f"{where}: format version {version!r} is not of the form {newest!r}") from None
     if major > known[0]:
-        raise DatasetError(f"{where}: format version {version} is later than {FORMAT_VERSION}: update genba to read it")
+        raise DatasetError(f"{where}: format version {version} is later than {newest}: update genba to read it")
     if (major, minor) > known:
-        text = f"{where}: format version {version} is later than {FORMAT_VERSION}: what is new in it is ignored"
+        text = f"{where}: format version {version} is later than {newest}: what is new in it is ignored"
         warnings.warn(text, DatasetWarning, stacklevel=3)
 
 

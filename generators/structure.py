@@ -15,11 +15,19 @@ FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32015: "zstd"}  # HDF5's
 MAX_COLUMN_BYTES = 4 << 30
 MAX_CHUNK_BYTES = 64 << 20
 MAX_RATIO = 1100  # deflate cannot shrink by more than 1032
+PICTURES = ("rgb", "depth", "segmentation", "value")  # columns of media shards that are never read as a whole
+MAX_PICTURE_BYTES = 1 << 40
+MAX_PICTURE_RATIO = 1 << 15  # zstd puts 128 KiB of one value into 4 bytes
 MAX_OBJECTS = 100_000
 
 
-def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES) -> None:
+def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES, *, media: bool = False) -> None:
     """Walk a file without reading any column and refuse what a shard never contains.
+
+    Args:
+        file: it, open.
+        max_column_bytes: how large one column may say that it is.
+        media: whether it holds pictures, which may be many and shrink well.
 
     Raises:
         DatasetError: links, storage, filters, types or sizes that a shard does not have.
@@ -44,7 +52,9 @@ def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES) -
             elif info.type == h5py.h5o.TYPE_DATASET:
                 dataset = h5py.h5d.open(group, name)
                 _check_attributes(child, dataset)
-                _check_dataset(child, dataset, max_column_bytes)
+                roomy = media and name.decode("utf-8", "replace") in PICTURES
+                limits = (MAX_PICTURE_BYTES, MAX_PICTURE_RATIO) if roomy else (max_column_bytes, MAX_RATIO)
+                _check_dataset(child, dataset, *limits)
             else:
                 raise DatasetError(f"{child} is a named type, which a shard never contains")
 
@@ -60,7 +70,7 @@ def _check_attributes(path: str, node: Any) -> None:  # noqa: ANN401 - h5py's lo
             raise DatasetError(f"{name} declares more than {MAX_CHUNK_BYTES} bytes")
 
 
-def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: ANN401
+def _check_dataset(path: str, dataset: Any, max_bytes: int, max_ratio: int) -> None:  # noqa: ANN401
     kind, plist = dataset.get_type(), dataset.get_create_plist()
     if plist.get_external_count():
         raise DatasetError(f"{path} keeps its rows in another file, which a shard never does")
@@ -74,7 +84,7 @@ def _check_dataset(path: str, dataset: Any, max_bytes: int) -> None:  # noqa: AN
     if plist.get_layout() == h5py.h5d.CHUNKED and math.prod(plist.get_chunk()) * kind.get_size() > MAX_CHUNK_BYTES:
         raise DatasetError(f"{path} declares chunks of more than {MAX_CHUNK_BYTES} bytes")
     declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.get_storage_size()
-    if declared > max_bytes or declared > max(MAX_CHUNK_BYTES, MAX_RATIO * stored):
+    if declared > max_bytes or declared > max(MAX_CHUNK_BYTES, max_ratio * stored):
         raise DatasetError(f"{path} declares {declared} bytes but stores {stored}; at most {max_bytes} are read")
 
 

@@ -14,19 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from generators.dataset import Dataset, read_manifest
+from generators.dataset import read_manifest
 from generators.executors import choose
+from generators.media.writer import MEDIA
+from generators.media_manifest import listed_shots
 from generators.reader import file_sha256
+from generators.replaying import LoadTask, Replayed, choose_groups, replay_group
 from generators.sandbox import run_jobs
 from generators.schema import CHECKSUMS, SHARDS, DatasetError
 from sim.errors import describe_error
-from sim.replay import replays
-from sim.rollout import LANES
-from sim.task import Task
 
-LoadTask = Callable[[str], Task]
 Progress = Callable[[str, int, int], None]
 
 
@@ -59,6 +56,8 @@ class Report:
         bytes: how much that was.
         shards_read: shards that were read through.
         replayed: episodes that were replayed.
+        redrawn: pictures of them that were drawn again.
+        notes: what could not be compared, and why.
     """
 
     findings: tuple[Finding, ...]
@@ -66,6 +65,8 @@ class Report:
     bytes: int = 0
     shards_read: int = 0
     replayed: int = 0
+    redrawn: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -89,13 +90,16 @@ class _Run:
     bytes: int = 0
     shards_read: int = 0
     replayed: int = 0
+    redrawn: int = 0
+    notes: set[str] = dataclasses.field(default_factory=set)
 
     def add(self, shard: str, column: str, message: str) -> None:
         self.findings.append(Finding(shard, column, message))
 
     def report(self) -> Report:
         ordered = sorted(self.findings, key=lambda f: f.shard)
-        return Report(tuple(ordered), self.files, self.bytes, self.shards_read, self.replayed)
+        figures = self.files, self.bytes, self.shards_read, self.replayed, self.redrawn
+        return Report(tuple(ordered), *figures, tuple(sorted(self.notes)))
 
 
 def validate(
@@ -112,7 +116,8 @@ def validate(
     Args:
         dataset: its folder.
         deep: whether to read every shard through and check what must hold.
-        replay: how many episodes to replay, a random sample that is the same every time; -1 for all, None for none.
+        replay: how many episodes to replay, some pictures included: a random sample that is the same every time; -1
+            for all, None for none.
         load_task: finds a task by the name that dataset.json gives it; needed for replay.
         workers: threads that hash, and processes that replay.
         progress: called with a stage's name, how much is done and how much there is.
@@ -124,25 +129,43 @@ def validate(
         raise ValueError("replay needs load_task, as in scenes.catalog.load_task")
     try:
         manifest = read_manifest(dataset)
+        listed_shots(manifest.get("media", {}))
     except DatasetError as error:
         return Report((Finding("dataset.json", "", str(error)),))
     run = _Run(dataset, manifest, progress or (lambda stage, done, total: None))
     if not manifest.get("complete", True):
         run.add("", "", "it is incomplete: its generation was interrupted and can be resumed")
+    for camera, entry in manifest.get("media", {}).items():
+        if not entry.get("complete", False):
+            run.add("", "", f"camera {camera!r} is incomplete: drawing it was interrupted and can be continued")
     good, damaged = _compare_hashes(run, workers)
-    _look_inside(run, good if deep else [], damaged)
+    _look_inside(run, _shards(good) if deep else [], _shards(damaged))
+    _look_at_pictures(run, _media(good) if deep else [], _media(damaged))
     if replay is not None and load_task is not None:
         named = {f.shard for f in run.findings}
-        _replay(run, replay, load_task, workers, [n for n in good if n not in named])
+        _replay(run, replay, load_task, workers, [n for n in _shards(good) if n not in named])
     return run.report()
 
 
+def _shards(names: Sequence[str]) -> list[str]:
+    return [n for n in names if not n.startswith(f"{MEDIA}/")]
+
+
+def _media(names: Sequence[str]) -> list[str]:
+    return [n.removeprefix(f"{MEDIA}/") for n in names if n.startswith(f"{MEDIA}/")]
+
+
 def _compare_hashes(run: _Run, workers: int) -> tuple[list[str], list[str]]:
-    """Compare every file's hash; return the names of the shards that are right and of those that are not."""
+    """Compare every file's hash; return the shards that are right and those that are not, media/ before pictures."""
     listed = {f"{SHARDS}/{s['name']}": str(s.get("file_sha256", "")) for s in run.manifest["shards"]}
-    expected = _checksums(run) | listed
+    expected = _checksums(run, "", listed) | listed
+    pictures = [s for entry in run.manifest.get("media", {}).values() for s in entry["shards"]]
+    if pictures:
+        drawn = {f"{MEDIA}/{s['name']}": str(s.get("file_sha256", "")) for s in pictures}
+        expected |= _checksums(run, f"{MEDIA}/", drawn) | drawn
+        listed |= drawn
     present = {n for n in expected if _is_file(run, n)}
-    _strays(run, set(expected))
+    _strays(run, {*expected, f"{MEDIA}/{CHECKSUMS}"})
     good: list[str] = []
     damaged: list[str] = []
     with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
@@ -162,26 +185,32 @@ def _compare_hashes(run: _Run, workers: int) -> tuple[list[str], list[str]]:
     return good, damaged
 
 
-def _checksums(run: _Run) -> dict[str, str]:
-    """Read SHA256SUMS; where it and dataset.json disagree, dataset.json holds."""
+def _checksums(run: _Run, folder: str, listed: Mapping[str, str]) -> dict[str, str]:
+    """Read a SHA256SUMS; where it and dataset.json disagree, dataset.json holds.
+
+    Args:
+        run: the validation.
+        folder: where it is, "" or "media/".
+        listed: what dataset.json lists of it.
+    """
     out: dict[str, str] = {}
-    shards = {f"{SHARDS}/{s['name']}": s.get("file_sha256") for s in run.manifest["shards"]}
+    sums = f"{folder}{CHECKSUMS}"
     try:
-        text = (run.folder / CHECKSUMS).read_text("utf-8")
+        text = (run.folder / sums).read_text("utf-8")
     except (OSError, UnicodeError) as error:
-        run.add(CHECKSUMS, "", f"it cannot be read: {describe_error(error)}")
+        run.add(sums, "", f"it cannot be read: {describe_error(error)}")
         return out
     for line in text.splitlines():
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
         if match is None or Path(match[2]).is_absolute() or ".." in Path(match[2]).parts:
-            run.add(CHECKSUMS, "", f"a line is no hash and name of a file in the dataset: {line[:80]!r}")
+            run.add(sums, "", f"a line is no hash and name of a file in the dataset: {line[:80]!r}")
         else:
-            out[match[2]] = match[1]
-    for name, digest in shards.items():
+            out[folder + match[2]] = match[1]
+    for name, digest in listed.items():
         if out.get(name, digest) != digest:
-            run.add(name.removeprefix(f"{SHARDS}/"), "", f"{CHECKSUMS} and dataset.json give it different hashes")
+            run.add(name.removeprefix(f"{SHARDS}/"), "", f"{sums} and dataset.json give it different hashes")
         elif name not in out:
-            run.add(name.removeprefix(f"{SHARDS}/"), "", f"{CHECKSUMS} does not list it")
+            run.add(name.removeprefix(f"{SHARDS}/"), "", f"{sums} does not list it")
     return out
 
 
@@ -223,6 +252,35 @@ def _look_inside(run: _Run, good: Sequence[str], damaged: Sequence[str]) -> None
         _compare_ids(run, [i for part in ids for i in part], attempts)
 
 
+def _look_at_pictures(run: _Run, good: Sequence[str], damaged: Sequence[str]) -> None:
+    """Have children find the damage in damaged media shards, and open every picture of the good ones."""
+    known: dict[str, dict[str, Any]] = {}
+    for camera, entry in run.manifest.get("media", {}).items():
+        for shard in entry["shards"]:
+            known[shard["name"]] = {"camera": camera, "settings": _settings(entry, shard)} | shard
+    jobs: list[dict[str, Any]] = []
+    for name in [*damaged, *good]:
+        shard = f"{SHARDS}/shard-{int(known[name]['index']):05d}.h5"
+        settings = known[name]["settings"]
+        pixels = int(known[name].get("frames", 0)) * int(settings.get("width", 0)) * int(settings.get("height", 0))
+        job = {"name": name, "shard": str(run.folder / shard), "settings": settings, "pixels": pixels}
+        jobs.append(job | ({"damaged": True} if name in damaged else {}))
+    for done, (job, result) in enumerate(run_jobs(run.folder / MEDIA, jobs), 1):
+        run.progress("pictures", done, len(jobs))
+        place = f"{MEDIA}/{job['name']}"
+        run.findings += [Finding(place, column, message) for column, message in result["findings"]]
+        if "damaged" not in job:
+            run.shards_read += 1
+            said = known[job["name"]].get("frames")
+            if result.get("frames", said) != said:
+                run.add(place, "", f"frames is {result['frames']}, dataset.json says {said}")
+
+
+def _settings(entry: Mapping[str, Any], shard: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a media shard was recorded; its task says so where the tasks of a dataset differ."""
+    return dict(entry["settings"].get(shard.get("task", ""), {}))
+
+
 def _compare_ids(run: _Run, ids: Sequence[int], attempts: int) -> None:
     twice = sorted(i for i, n in collections.Counter(ids).items() if n > 1)
     missing = sorted(set(range(attempts)) - set(ids))
@@ -245,54 +303,17 @@ def _plan(run: _Run) -> tuple[int | None, int | None]:
 
 def _replay(run: _Run, count: int, load_task: LoadTask, workers: int, good: Sequence[str]) -> None:
     """Replay some or all episodes of the good shards, and report those that differ."""
-    groups = _groups(run, count, set(good))
+    groups = choose_groups(run.folder, count, set(good))
     names = {t.get("task", t["name"]): t["name"] for t in run.manifest.get("tasks", ())}
-    work = functools.partial(_replay_group, run.folder, load_task, names)
+    work = functools.partial(replay_group, run.folder, load_task, names)
     executor = choose("processes" if workers > 1 and len(groups) > 1 else "inline", workers, None)
-    found: dict[int, list[tuple[str, str]]] = {}
-    for first, messages in executor(work, groups):
-        found[first] = messages
+    found: dict[int, Replayed] = {}
+    for done in executor(work, groups):
+        found[done.first] = done
         run.progress("replay", len(found), len(groups))
     run.replayed += sum(len(group) for group in groups)
     for first in sorted(found):
-        for shard, message in found[first]:
+        run.redrawn += found[first].redrawn
+        run.notes |= found[first].notes
+        for shard, message in found[first].findings:
             run.add(shard, "", message)
-
-
-def _groups(run: _Run, count: int, good: set[str]) -> list[list[int]]:
-    """Choose episodes; return their places in groups of one shard that can advance in step."""
-    with Dataset(run.folder) as data:
-        places = [i for i, e in enumerate(data) if e.shard in good and len(e)]
-        if 0 <= count < len(places):
-            places = sorted(np.random.default_rng(0).choice(places, count, replace=False).tolist())
-        by_shard: dict[str, list[int]] = {}
-        for i in places:
-            by_shard.setdefault(data[i].shard, []).append(i)
-    return [g[i : i + LANES] for g in by_shard.values() for i in range(0, len(g), LANES)]
-
-
-def _replay_group(
-    folder: Path, load_task: LoadTask, names: Mapping[str, str], group: Sequence[int]
-) -> tuple[int, list[tuple[str, str]]]:
-    """Replay episodes of one shard side by side; return the first place, and (shard, message) of those that differ."""
-    return group[0], _differences(folder, load_task, names, group)
-
-
-def _differences(
-    folder: Path, load_task: LoadTask, names: Mapping[str, str], group: Sequence[int]
-) -> list[tuple[str, str]]:
-    with Dataset(folder) as data:
-        episodes = [data[i] for i in group]
-        header = episodes[0].header
-        shard = episodes[0].shard
-        try:
-            task = load_task(names.get(header.task, header.task))
-            if task.version != header.task_version:
-                versions = f"version {header.task_version} was recorded, this is version {task.version}"
-                return [(shard, f"task {header.task!r} cannot be replayed: {versions}")]
-            found = replays(task, [e.recorded() for e in episodes])
-        except Exception as error:  # a task's own code runs here
-            return [
-                (shard, f"episodes {episodes[0].id} to {episodes[-1].id} cannot be replayed: {describe_error(error)}")
-            ]
-        return [(shard, f"episode {e.id} replays differently: {m}") for e, m in zip(episodes, found, strict=True) if m]

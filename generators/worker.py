@@ -11,10 +11,13 @@ from typing import Any
 
 import mujoco
 
+from generators.files import write_whole
+from generators.filming import MediaJob, MediaReport, film_shard
+from generators.media.shots import Shot
 from generators.plan import Plan, Shard
 from generators.reader import file_sha256
 from generators.schema import Header
-from generators.writer import ShardWriter, write_whole
+from generators.writer import ShardWriter
 from scenes.catalog import load_task
 from sim import parameters
 from sim.episode import Outcome
@@ -30,6 +33,7 @@ class Job:
     shard: Shard
     plan: Plan
     out: str
+    shots: tuple[Shot, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -59,6 +63,7 @@ class ShardReport:
         wall_s: how long it took.
         host: where.
         resumed: whether the file was there already.
+        media: what became of its pictures.
     """
 
     index: int
@@ -73,6 +78,7 @@ class ShardReport:
     wall_s: float
     host: str
     resumed: bool = False
+    media: tuple[MediaReport, ...] = ()
 
     def raised(self) -> int:
         """Return the number of episodes in which the task or the expert raised."""
@@ -80,10 +86,15 @@ class ShardReport:
 
 
 def run_shard(job: Job) -> ShardReport:
-    """Make a shard, or find that it is already whole."""
-    done = finished(job)
-    if done is not None:
-        return done
+    """Make a shard, or find that it is already whole; then the pictures of it that are missing."""
+    report = finished(job) or _make(job)
+    if not job.shots:
+        return report
+    media = MediaJob(job.shard, job.plan, job.out, job.shots, report.file_sha256, trusted=True)
+    return dataclasses.replace(report, media=film_shard(media))
+
+
+def _make(job: Job) -> ShardReport:
     start = time.perf_counter()
     planned = job.plan.task(job.shard.task)
     task = load_task(planned.name, Path(job.plan.folder))
@@ -125,6 +136,7 @@ def run_shard(job: Job) -> ShardReport:
         host=socket.gethostname(),
     )
     data = {"physics_sha256": job.plan.physics_sha256} | dataclasses.asdict(report)
+    del data["media"]  # each has its own report
     write_whole(job.report_path, json.dumps(data, indent=1).encode())
     return report
 

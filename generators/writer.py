@@ -4,12 +4,10 @@ The file is built in memory because a full disk would otherwise end the process 
 only when it is whole and on the disk. Its bytes depend on the header, the task and the episodes alone.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators import stats
+from generators.files import write_whole
 from generators.schema import Column, DatasetError, Header, column_digest, columns, content_digest
 from sim.episode import Episode
 from sim.errors import nearest
@@ -204,35 +203,11 @@ class ShardWriter:
             for path, column in sorted(self._columns.items()):
                 values = _gathered(column, self._parts[path])
                 digests[path] = column_digest(path, values)
-                _write(file, column, values)
+                write_column(file, column, values)
                 if column.dtype == "<f4" and path.startswith(_SUMMARIZED):
                     rows = stats.summarize(values).rows()
-                    _write(file, Column(f"stats/{path}", "<f8", "statistic", rows.shape[1:]), rows)
+                    write_column(file, Column(f"stats/{path}", "<f8", "statistic", rows.shape[1:]), rows)
         return image, content_digest(digests)
-
-
-def write_whole(path: Path, data: memoryview | bytes) -> None:
-    """Write a file so that its name appears only when all of it is on the disk.
-
-    Raises:
-        OSError: as the system says; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _rows(episode: Episode, stride: int) -> dict[str, Array]:
@@ -284,7 +259,7 @@ def _gathered(column: Column, parts: list[Any]) -> Array:
     return values
 
 
-def _write(file: h5py.File, column: Column, values: Array) -> None:
+def write_column(file: h5py.Group, column: Column, values: Array) -> None:
     """Write a column at once; one without numbers has no chunks, which HDF5 forbids to be empty."""
     options: dict[str, Any] = {}
     if values.size:

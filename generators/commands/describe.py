@@ -13,15 +13,17 @@ import tyro
 
 from generators.commands._options import parse
 from generators.commands._tables import print_table
+from generators.media.shots import nominal_model
 from scenes.catalog import environments, load_task
 from sim import distributions, parameters
+from sim.cameras import camera_names, depth_range, intrinsics
 from sim.layout import layout
 from sim.task import Feature, Task
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Tell a task's parameters, channels, observations, actions, phases and ways to fail.
+    """Tell a task's parameters, channels, cameras, observations, actions, phases and ways to fail.
 
     Examples:
       genba describe steel/crane_coil
@@ -69,9 +71,23 @@ def describe(task: Task) -> dict[str, Any]:
         },
         "observations": _features(what.observations),
         "signals": _features(what.signals),
+        "cameras": _cameras(task),
         "channels": {n: {"dim": dim} | dataclasses.asdict(c) for n, (dim, c) in what.channels.items()},
         "instruction": dict(task.instructions(task.Params())),  # a field's default is its nominal value
     }
+
+
+def _cameras(task: Task) -> dict[str, Any]:
+    """Return each camera's pixels, field of view and range in the nominal scene."""
+    model = nominal_model(task)
+    out: dict[str, Any] = {}
+    for name in camera_names(model):
+        width, height = (int(n) for n in model.cam_resolution[model.camera(name).id])
+        k = intrinsics(model, name, width, height)
+        angles = [math.degrees(2 * math.atan(n / 2 / k[0, 0])) for n in (width, height)]
+        near, far = depth_range(model, name)
+        out[name] = {"resolution": [width, height], "view_deg": angles, "near_m": near, "far_m": far}
+    return out
 
 
 def _features(features: Mapping[str, tuple[int, Feature]]) -> dict[str, Any]:
@@ -121,6 +137,11 @@ def _show(facts: Mapping[str, Any]) -> None:
         (n, str(f["dim"]), f["unit"], f["frame"], ", ".join(f["names"]), f["doc"]) for n, f in facts["signals"].items()
     ]
     print_table("Signals", ("name", "dim", "unit", "frame", "components", "meaning"), rows)
+    rows = [
+        (n, "{} x {}".format(*c["resolution"]), "{:.0f} x {:.0f} deg".format(*c["view_deg"]), f"{c['far_m']:g} m")
+        for n, c in facts["cameras"].items()
+    ]
+    print_table("Cameras", ("name", "pixels", "field of view", "range of depth"), rows)
     rows = [
         (n, str(c["dim"]), c["unit"], f"{c['rate_hz']:g} Hz", f"{1e3 * c['latency_s']:g} ms", _errors(c), c["doc"])
         for n, c in facts["channels"].items()

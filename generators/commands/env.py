@@ -57,12 +57,24 @@ def environment() -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "variables": {name: os.environ.get(name) for name in _VARIABLES},
         "places": {name: _place(name) for name in _PACKAGES},
+        "rendering": _rendering(),
         "listening": [
             {"process": name, "pid": pid, "address": address, "port": port}
             for pid, name in _processes().items()
             for address, port in listening(pid)
         ],
     }
+
+
+def _rendering() -> dict[str, Any]:
+    """Return what draws pictures here, or why nothing does."""
+    try:
+        from sim.render import renderer
+
+        drawer = renderer()
+        return {"backend": drawer.backend, "device": drawer.device, "kinds": list(drawer.kinds)}
+    except Exception as error:  # whatever is wrong with a machine is what this command is for
+        return {"backend": None, "device": f"{type(error).__name__}: {error}", "kinds": []}
 
 
 def foreign(places: dict[str, str]) -> dict[str, str]:
@@ -136,6 +148,8 @@ def _place(package: str) -> str:
 def _lines(facts: dict[str, Any]) -> list[str]:
     lines = [f"{name:<12} {version}" for name, version in facts["versions"].items()]
     lines += [f"{'platform':<12} {facts['platform']}, {facts['cpus']} processors"]
+    drawn = facts["rendering"]
+    lines += [f"{'rendering':<12} {drawn['backend']} on {drawn['device']}: {', '.join(drawn['kinds']) or 'nothing'}"]
     lines += [f"{name:<12} {place}" for name, place in facts["places"].items()]
     lines += [f"{name} is {'not set' if value is None else repr(value)}" for name, value in facts["variables"].items()]
     for port in facts["listening"]:

@@ -11,6 +11,7 @@ import tyro
 import yaml
 
 from generators import driver
+from generators.commands._cameras import CameraNames, flagged_cameras
 from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalPath, OptionalText, parse
 from generators.config import ConfigError, GenerateConfig, load_yaml, make_config
 from generators.executors import choose
@@ -29,10 +30,13 @@ Settings = Annotated[
 class Options:
     """Generate a dataset from a YAML file or from a task. Flags win over the file.
 
+    With cameras each shard's pictures are drawn as soon as it is made; they change none of its bytes.
+
     Examples:
       genba generate steel/crane_coil --episodes 40 --out datasets/crane
       genba generate crane.yaml --workers 2 --set friction.low=0.2 --set coil_width=1.25
       genba generate my_scene:MyTask --episodes 20 --executor inline --out datasets/mine
+      genba generate steel/crane_coil --camera overview --size 128 --rate-hz 10 --kinds rgb,depth
     """
 
     target: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="YAML|TASK")]
@@ -55,6 +59,18 @@ class Options:
     """A running Ray cluster to use."""
     set: Settings = ()
     """A parameter's value, distribution, or part of one (friction.low=0.1); may be repeated."""
+    camera: CameraNames = ()
+    """A camera of the scene to draw, see `genba describe TASK`; may be repeated."""
+    size: OptionalText = None
+    """Pixels: 128, or 640x480 [128]."""
+    rate_hz: OptionalFloat = None
+    """Pictures per second; it must divide the task's control rate [the control rate]."""
+    kinds: OptionalText = None
+    """What to draw, with commas between: rgb,depth,segmentation [rgb]."""
+    preset: OptionalText = None
+    """How colours are drawn: fast, fine or pbr [fast]."""
+    encoding: OptionalText = None
+    """How rgb is stored: zstd, raw and png lose nothing; jpeg, mp4 [zstd]."""
     overwrite: bool = False
     """Delete a dataset that is in the way."""
     json: bool = False
@@ -87,6 +103,8 @@ def configure(options: Options) -> tuple[GenerateConfig, Path]:
     data |= {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     if options.set:
         data["parameters"] = dict(data.get("parameters") or {}) | parse_settings(options.set)
+    if cameras := flagged_cameras(options, data.get("cameras")):
+        data["cameras"] = cameras
     if "out" not in data:
         name = str(data.get("task", path.stem)).replace("/", "_").split(":")[-1]
         data["out"] = Path("datasets") / name
@@ -141,6 +159,9 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
         "success": sum(r.outcomes.get("success", 0) for r in reports),
         "raised": raised,
     }
+    pictures = [m for r in reports for m in r.media]
+    if pictures:
+        summary |= {"frames": sum(m.frames for m in pictures), "media_bytes": sum(m.bytes for m in pictures)}
     if as_json:
         print(json.dumps(summary))
     else:

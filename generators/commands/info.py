@@ -52,4 +52,18 @@ def _lines(folder: Path, manifest: dict[str, Any]) -> list[str]:
         lines.append(f"    failures: {', '.join(task['failures']) or 'none named'}")
         if task["parameters"]:
             lines.append(f"    parameters changed: {', '.join(sorted(task['parameters']))}")
+    for camera, entry in sorted(manifest.get("media", {}).items()):
+        lines += _camera_lines(folder, camera, entry)
+    return lines
+
+
+def _camera_lines(folder: Path, camera: str, entry: dict[str, Any]) -> list[str]:
+    frames, size = entry["frames"], entry["bytes"]
+    state = "" if entry["complete"] else f", incomplete: genba render {folder}"
+    rate = f", {size / frames / 1e3:.1f} kB a frame" if frames else ""
+    lines = [f"  camera {camera}: {frames} frames, {size / 1e6:.1f} MB{rate}{state}"]
+    for task, s in entry["settings"].items():
+        kinds = ", ".join(f"rgb as {s['encoding']}" if kind == "rgb" else kind for kind in s["kinds"])
+        lines.append(f"    {task}: {s['width']}x{s['height']} at {s['rate_hz']:g} Hz: {kinds}; preset {s['preset']}")
+    lines += [f"    drawn by {d['backend']} on {d['device']}" for d in entry["drawn_by"]]
     return lines

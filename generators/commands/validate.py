@@ -18,7 +18,9 @@ from scenes.catalog import load_task
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Check a dataset: the hash of every file; with --deep every column; with --replay the physics itself.
+    """Check a dataset: the hash of every file; with --deep every column and picture; with --replay the physics itself.
+
+    Of each episode that is replayed some pictures are drawn again, where the same backend and device drew them.
 
     Exit code 0: nothing wrong; 1: findings, one a line, each with its shard and column.
 
@@ -82,6 +84,10 @@ def _tell(folder: Path, report: Report) -> None:
         looked += f", {report.shards_read} shards read through"
     if report.replayed:
         looked += f", {report.replayed} episodes replayed"
+    if report.redrawn:
+        looked += f", {report.redrawn} pictures drawn again"
+    for note in report.notes:
+        print(f"note: {note}")
     verdict = "nothing wrong" if report.ok else f"{len(report.findings)} findings"
     print(f"{folder}: {verdict} ({looked})")
 

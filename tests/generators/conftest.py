@@ -11,12 +11,16 @@ import mujoco
 import numpy as np
 import pytest
 
+from generators import driver
+from generators.config import make_config
+from generators.executors import run_inline
 from generators.schema import FORMAT_VERSION, Header
 from generators.writer import ShardFile, ShardWriter
 from sim import parameters
 from sim.channels import Channel, add_channel
 from sim.distributions import Choice, Uniform
 from sim.parameters import param
+from sim.render import renderer
 from sim.rollout import rollouts
 from sim.seeds import episode_seed
 from sim.spec import new_spec
@@ -182,3 +186,52 @@ def episodes():
 def dataset(tmp_path_factory, episodes):
     """A dataset of two shards; not to be written to."""
     return make_dataset(tmp_path_factory.mktemp("data") / "set", episodes)
+
+
+CAMERAS = """
+        from sim.cameras import Lens, add_camera, label
+
+        lens = Lens(4e-3, (6e-3, 6e-3), (640, 640), 0.02, 8.0)
+        add_camera(spec.worldbody, "side", lens, [0.7, -1.5, 1.0], [0.7, 0.0, 0.0])
+        add_camera(pusher, "hand", lens, [-0.3, 0.0, 0.4], [0.6, 0.0, 0.0])
+        label(spec, "billet", "billet")
+        return spec
+"""
+
+
+@pytest.fixture(scope="session")
+def filmed_folder(tmp_path_factory):
+    """A folder with `filmed:MyTask`, the example scene with two cameras, one of which moves."""
+    folder = tmp_path_factory.mktemp("filmed")
+    source = (Path(__file__).parents[2] / "examples" / "new_scene.py").read_text()
+    before, _, after = source.rpartition("        return spec\n")
+    (folder / "filmed.py").write_text(before + CAMERAS + after)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_filmed(filmed_folder):
+    """Generate a small dataset of `filmed:MyTask`: make_filmed(out, cameras, executor=..., **config)."""
+
+    def make(out, cameras=(), executor=run_inline, **changes):
+        small = {"task": "filmed:MyTask", "episodes": 4, "episodes_per_shard": 2, "seed": 3}
+        config = make_config(small | {"out": str(out), "cameras": cameras} | changes)
+        plan = driver.start(config, filmed_folder)
+        return driver.run(config.out, plan, executor=executor, on_report=lambda _: None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kinds():
+    """What this machine can draw: without OpenGL, no colours."""
+    return list(renderer().kinds)
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory, make_filmed, kinds):
+    """A dataset with pictures: side at every step, hand at every fourth; not to be written to."""
+    out = tmp_path_factory.mktemp("pictures") / "set"
+    side = {"size": [32, 24], "kinds": kinds}
+    make_filmed(out, {"side": side, "hand": {"size": 16, "rate_hz": 5, "kinds": ["depth"]}})
+    return out

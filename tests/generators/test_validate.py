@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from generators import sandbox
+from generators import replaying, sandbox
 from generators import validate as module
 from generators.schema import DatasetError
 from generators.validate import Finding, validate
@@ -290,8 +290,8 @@ def test_replay_names_another_model_and_another_version(copy, kit):
 
 def test_replay_takes_a_sample_that_is_always_the_same(dataset, kit, monkeypatch):
     taken = []
-    real = module.replays
-    monkeypatch.setattr(module, "replays", lambda task, e: taken.append([r.seed for r in e]) or real(task, e))
+    real = replaying.replays
+    monkeypatch.setattr(replaying, "replays", lambda task, e: taken.append([r.seed for r in e]) or real(task, e))
     for _ in range(2):
         assert validate(dataset, replay=5, load_task=kit.load_task).replayed == 5
     half = len(taken) // 2

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from generators import schema, writer
+from generators.files import PatientFile, write_whole
 from generators.schema import DatasetError
-from generators.writer import ShardWriter, write_whole
+from generators.writer import ShardWriter
 from sim import parameters
 
 CONFTEST = Path(__file__).with_name("conftest.py")
@@ -219,25 +220,7 @@ def test_a_full_disk_leaves_nothing_and_the_old_file_whole(tmp_path, kit, monkey
     def fail(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    target = os if call == "fsync" else Path
-    if call == "write":
-        real_open = Path.open
-
-        class Full:
-            def __init__(self, file):
-                self._file = file
-
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *exc):
-                self._file.close()
-
-            write = fail
-
-        monkeypatch.setattr(Path, "open", lambda self, mode="r": Full(real_open(self, mode)))
-    else:
-        monkeypatch.setattr(target, call, fail)
+    monkeypatch.setattr({"fsync": os, "replace": Path, "write": PatientFile}[call], call, fail)
     with pytest.raises(OSError, match="No space left"):
         kit.write_shard(path, [])
     monkeypatch.undo()

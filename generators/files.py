@@ -1,0 +1,86 @@
+"""Files that appear under their names only when all of them is on the disk."""
+
+import contextlib
+import io
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Generator["PatientFile"]:
+    """Open a file to write and read; where the block ends well, it gets its name, else nothing is left behind.
+
+    What goes wrong while it is written is raised when the block ends, or by its `check`.
+
+    Args:
+        path: its name; a file that has it is replaced.
+
+    Raises:
+        OSError: as the system says.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with PatientFile(temporary, "w+") as file:
+            yield file
+            file.check()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_whole(path: Path, data: memoryview | bytes) -> None:
+    """Write a file so that its name appears only when all of it is on the disk.
+
+    Raises:
+        OSError: as the system says; nothing is left behind.
+    """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+class PatientFile(io.FileIO):
+    """A file that HDF5 writes through: the first OSError is remembered, not raised, and what follows is lost.
+
+    An error inside HDF5, of a full disk for example, would end the process. Who writes calls `check` now and then, and
+    once it is closed.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
+        """Write bytes; return how many there were, whatever became of them."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while len(left) and self.error is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or lengthen the file."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise what went wrong.
+
+        Raises:
+            OSError: the first one.
+        """
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,1 @@
+"""Pictures in datasets: media shards, one file for each camera and physics shard."""
