@@ -92,13 +92,13 @@ def generation(task_name: str, size: Size) -> Ratio:
     with tempfile.TemporaryDirectory() as folder:
         job = _job(task_name, size.episodes, Path(folder) / "data")
         seeds = [episode_seed(job.plan.seed, n) for n in range(size.episodes)]
-        bare = _Bare(load_task(task_name), seeds, degraded=DEGRADED)
+        bare = BarePhysics(load_task(task_name), seeds, degraded=DEGRADED)
 
         def generate() -> None:
             job.path.unlink(missing_ok=True)
             run_shard(job)
 
-        slow, fast = _alternate(generate, bare.run, size.rounds)
+        slow, fast = alternate(generate, bare.run, size.rounds)
     per_step = fast / bare.substeps * 1e6
     note = f"{bare.substeps / slow:.0f} substeps/s to disk; {per_step:.1f} us a bare substep"
     return Ratio(
@@ -109,7 +109,7 @@ def generation(task_name: str, size: Size) -> Ratio:
 def recording(task_name: str, size: Size) -> Ratio:
     """Compare rolling out with recording and without."""
     task, seeds = load_task(task_name), range(size.episodes)
-    on, off = _alternate(lambda: rollouts(task, seeds), lambda: rollouts(task, seeds, record=False), size.rounds)
+    on, off = alternate(lambda: rollouts(task, seeds), lambda: rollouts(task, seeds, record=False), size.rounds)
     return Ratio(f"recording on / off ({task_name})", on / off, "<= 1.04", f"{on:.2f} s / {off:.2f} s")
 
 
@@ -120,8 +120,8 @@ def two_workers(task_name: str, size: Size) -> Ratio:
         config = {"task": task_name, "episodes": each * size.shards, "episodes_per_shard": each}
         plan = driver.start(make_config(config | {"out": f"{folder}/data"}), Path.cwd())
         jobs = [Job(shard, plan, f"{folder}/data") for shard in plan.shards]
-        ours = _gain(_fresh_shard, jobs, size)
-    theirs = _gain(functools.partial(_bare_job, task_name), [each] * size.shards, size)
+        ours = gain(_fresh_shard, jobs, size)
+    theirs = gain(functools.partial(_bare_job, task_name), [each] * size.shards, size)
     note = f"two workers give {ours:.2f} times one; two processes of bare physics {theirs:.2f}"
     return Ratio("gain by a second worker / by a second bare process", ours / theirs, ">= 0.97", note)
 
@@ -143,7 +143,7 @@ def pooled_reset(task_name: str, size: Size) -> Ratio:
     """Measure a reset of an environment that draws from precompiled models."""
     env = TaskVectorEnv(load_task(task_name), ENVS, pool=ENVS, nthread=1)
     env.reset(seed=0)
-    value = statistics.median(_timed(env.reset) for _ in range(20 * size.rounds)) / ENVS * 1e6
+    value = statistics.median(timed(env.reset) for _ in range(20 * size.rounds)) / ENVS * 1e6
     return Ratio(f"randomized reset from a pool, us ({task_name})", value, "<= 50", f"{ENVS} environments at once")
 
 
@@ -164,14 +164,14 @@ def vector_step(task_name: str, size: Size) -> Ratio:
         env.reset(options={"episode_seed": range(ENVS)})
         spent = 0.0
         for t in range(steps):
-            spent += _timed(functools.partial(env.step, actions[t]))
+            spent += timed(functools.partial(env.step, actions[t]))
             controls[t] = world.ctrl
         return spent
 
     def bare() -> float:
         batch.state[:] = start
         batch.forward()
-        return _timed(lambda: [(np.copyto(batch.ctrl, row), batch.step(nstep=env.engine.nstep)) for row in controls])
+        return timed(lambda: [(np.copyto(batch.ctrl, row), batch.step(nstep=env.engine.nstep)) for row in controls])
 
     ours()
     slow, fast = np.median([(ours(), bare()) for _ in range(max(3, size.rounds))], axis=0)
@@ -186,24 +186,24 @@ def verification(size: Size) -> Ratio:
         file.write(np.random.default_rng(0).bytes(256_000_000))
         file.flush()
         path = Path(file.name)
-        seconds = statistics.median(_timed(lambda: file_sha256(path)) for _ in range(size.rounds))
+        seconds = statistics.median(timed(lambda: file_sha256(path)) for _ in range(size.rounds))
     return Ratio("verification, MB/s", 256 / seconds, ">= 500", "sha256 of shards at rest")
 
 
 def import_time(size: Size) -> Ratio:
     """Compare `import sim` (with all its modules) with `import mujoco`."""
-    ours, theirs = _alternate(_python("import sim.rollout, sim.replay"), _python("import mujoco"), 2 * size.rounds)
+    ours, theirs = alternate(_python("import sim.rollout, sim.replay"), _python("import mujoco"), 2 * size.rounds)
     return Ratio("import sim, every module / import mujoco", ours / theirs, "<= 1.15", f"{ours:.2f} s / {theirs:.2f} s")
 
 
 def help_time(size: Size) -> Ratio:
     """Compare `genba --help` with `import mujoco`."""
     code = "import sys; from generators.cli import main; sys.exit(main(['--help']))"
-    ours, theirs = _alternate(_python(code), _python("import mujoco"), 2 * size.rounds)
+    ours, theirs = alternate(_python(code), _python("import mujoco"), 2 * size.rounds)
     return Ratio("genba --help / import mujoco", ours / theirs, "<= 0.7", f"{ours:.2f} s / {theirs:.2f} s")
 
 
-class _Bare:
+class BarePhysics:
     """The physics of some expert episodes and nothing else: the same models, controls and substeps."""
 
     def __init__(self, task: Task, seeds: Sequence[int], *, degraded: float = 0.0) -> None:
@@ -234,13 +234,13 @@ class _Bare:
 
 
 @functools.cache
-def _bare(task_name: str, episodes: int) -> _Bare:
-    return _Bare(load_task(task_name), range(episodes))
+def _bare(task_name: str, episodes: int) -> BarePhysics:
+    return BarePhysics(load_task(task_name), range(episodes))
 
 
 def _bare_job(task_name: str, episodes: int) -> float:
     bare = _bare(task_name, episodes)
-    return _timed(bare.run)
+    return timed(bare.run)
 
 
 def _job(task_name: str, episodes: int, out: Path) -> Job:
@@ -255,13 +255,13 @@ def _fresh_shard(job: Job) -> None:
     run_shard(job)
 
 
-def _gain(work: Callable[[Any], object], jobs: Sequence[object], size: Size) -> float:
+def gain(work: Callable[[Any], object], jobs: Sequence[object], size: Size) -> float:
     """Return one worker's time over two workers' for some jobs, not counting their start."""
     pools = [ProcessPoolExecutor(n, get_context("spawn"), initializer=prepare_worker) for n in (1, 2)]
     try:
         for workers, pool in enumerate(pools, 1):
             list(pool.map(functools.partial(_warm, work), [jobs[0]] * workers))
-        one, two = _alternate(*(lambda p=p: list(p.map(work, jobs)) for p in pools), rounds=max(1, size.rounds // 2))
+        one, two = alternate(*(lambda p=p: list(p.map(work, jobs)) for p in pools), rounds=max(1, size.rounds // 2))
         return one / two
     finally:
         for pool in pools:
@@ -278,15 +278,16 @@ def _python(code: str) -> Callable[[], object]:
     return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
 
 
-def _timed(function: Callable[[], object]) -> float:
+def timed(function: Callable[[], object]) -> float:
+    """Return how long a function takes, s."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
-def _alternate(a: Callable[[], object], b: Callable[[], object], rounds: int) -> tuple[float, float]:
+def alternate(a: Callable[[], object], b: Callable[[], object], rounds: int) -> tuple[float, float]:
     """Return the median times of two functions, measured in turn after one round of warming up."""
     a()
     b()
-    times = [(_timed(a), _timed(b)) for _ in range(rounds)]
+    times = [(timed(a), timed(b)) for _ in range(rounds)]
     return statistics.median(x for x, _ in times), statistics.median(y for _, y in times)

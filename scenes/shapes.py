@@ -15,7 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.math import rotate
+from sim.math import cross, rotate
 
 Array = NDArray[np.floating]
 
@@ -93,7 +93,7 @@ def place(shape: Shape, pos: ArrayLike = (0, 0, 0), quat: ArrayLike = (1, 0, 0, 
 def facet(shape: Shape) -> Shape:
     """Return a shape whose faces look flat: no two share a corner."""
     corners = shape.vertices[shape.faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     numbers = np.arange(3 * len(shape.faces), dtype=np.int32).reshape(-1, 3)
     return Shape(corners.reshape(-1, 3), np.repeat(normal, 3, axis=0), numbers)
@@ -190,7 +190,7 @@ def _to_png(pixels: NDArray[np.uint8]) -> bytes:
 
 def _polygon(corners: Array) -> Shape:
     """Return a flat convex polygon, corners counter-clockwise from outside."""
-    normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+    normal = cross(corners[1] - corners[0], corners[2] - corners[0])
     n = len(corners)
     fan = np.array([(0, i, i + 1) for i in range(1, n - 1)], np.int32)
     return Shape(np.array(corners, float), np.tile(normal / np.linalg.norm(normal), (n, 1)), fan)

@@ -20,7 +20,7 @@ FLANK = (0.15, 0.35, 0.05)  # m, half size of a saddle's flank
 SEAT_SLOPE = math.radians(30.0)  # saddle flank; above atan 0.5, the steepest steel-steel friction, so coils centre
 PLATE = (2.0, 1.0)  # m, length and width of the plates in a pack
 _LAYERS = 8  # drawn in a pack of any thickness
-_SIDES = 28  # of a coil's round
+_SIDES = 22  # of a coil's round
 _BORE, _LAP, _OUTER, _STRAP = 1, 2, 3, 4  # radii of a coil's surfaces, in this order
 _ROUND = {  # paint of a coil's surfaces, as radius and place along the axis: 0 to 7 from end to end
     "scale": ([(_BORE, 7), (_BORE, 0)], [(_BORE, 0), (_LAP, 0)], [(_LAP, 7), (_BORE, 7)]),

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import RenderError, nearest, unknown
+from sim.math import cross
 
 Array = NDArray[Any]
 
 KINDS = ("rgb", "depth", "segmentation")
 LEVELS = 65535  # of a depth: 0 is nothing in range, LEVELS the far end of the range
 MAX_PIXELS = 4096  # across or down
-_OPENCV = np.diag([1.0, -1.0, -1.0])  # MuJoCo's cameras look along -z and have y up
+_OPENCV = np.array([1.0, -1.0, -1.0])  # MuJoCo's cameras look along -z and have y up
 _CLASS = "class:"
 _BACKGROUND, _UNLABELLED = "background", "structure"
 
@@ -99,11 +100,11 @@ def add_camera(body: mujoco.MjsBody, name: str, lens: Lens, pos: ArrayLike, targ
     eye, seen = np.asarray(pos, float), np.asarray(target, float)
     back = (eye - seen) / np.linalg.norm(eye - seen)
     up = np.array([0.0, 0.0, 1.0]) if abs(back[2]) < 0.9999 else np.array([0.0, 1.0, 0.0])
-    right = np.cross(up, back)
+    right = cross(up, back)
     right /= np.linalg.norm(right)
     camera = body.add_camera(name=name, pos=eye)
     camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_XYAXES
-    camera.alt.xyaxes = [*right, *np.cross(back, right)]
+    camera.alt.xyaxes = [*right, *cross(back, right)]
     camera.focal_length = [lens.focal, lens.focal]
     camera.sensor_size = list(lens.sensor)
     camera.resolution = list(lens.resolution)
@@ -157,10 +158,15 @@ def depth_range(model: mujoco.MjModel, name: str) -> tuple[float, float]:
 
 def camera_pose(data: mujoco.MjData, number: int) -> NDArray[np.float64]:
     """Return T_world_cam (4, 4): from a camera's frame to the world's, m, convention "opencv"."""
-    pose = np.eye(4)
-    pose[:3, :3] = data.cam_xmat[number].reshape(3, 3) @ _OPENCV
-    pose[:3, 3] = data.cam_xpos[number]
-    return pose
+    return poses(data.cam_xpos[number], data.cam_xmat[number])
+
+
+def poses(position: Array, frame: Array) -> NDArray[np.float64]:
+    """Return T_world_cam (..., 4, 4) of places (..., 3) and orientations (..., 9) as MuJoCo's cam_xpos and cam_xmat."""
+    out = np.zeros((*position.shape[:-1], 4, 4))
+    out[..., :3, :3] = frame.reshape(*frame.shape[:-1], 3, 3) * _OPENCV
+    out[..., :3, 3], out[..., 3, 3] = position, 1.0
+    return out
 
 
 def project(points: ArrayLike, k: ArrayLike, t_world_cam: ArrayLike) -> NDArray[np.float64]:
@@ -183,8 +189,9 @@ def project(points: ArrayLike, k: ArrayLike, t_world_cam: ArrayLike) -> NDArray[
 
 def quantize_depth(metres: Array, far: float) -> NDArray[np.uint16]:
     """Return depths (...) as numbers of far / LEVELS; 0 where there is nothing in range: not finite, or beyond far."""
-    good = np.isfinite(metres) & (metres > 0) & (metres <= far)
-    return np.where(good, np.rint(np.where(good, metres, 0.0) * (LEVELS / far)), 0).astype(np.uint16)
+    with np.errstate(invalid="ignore"):
+        good = (metres > 0) & (metres <= far)
+        return np.where(good, np.rint(metres * metres.dtype.type(LEVELS / far)), 0).astype(np.uint16)
 
 
 def segments(model: mujoco.MjModel) -> tuple[Segment, ...]:

@@ -50,6 +50,10 @@ class Frustum(NamedTuple):
     far: float
     slope: float
 
+    def metres(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what depth buffers (...), 1 near and 0 far, stand for, m."""
+        return np.float32(self.near * self.far) / (depth * np.float32(self.far - self.near) + np.float32(self.near))
+
     def put(self, camera: mujoco.MjvGLCamera) -> None:
         """Give it to a camera of OpenGL's."""
         camera.frustum_near, camera.frustum_far = self.near, self.far
@@ -184,8 +188,9 @@ class Canvas:
         """Return what the colours (H, W, 3) of an exact canvas are: 1 + body, 1 + nbody + tendon, 0 for nothing."""
         if len(self._things) != self._scene.ngeom + 1:
             self._things = self._table()
-        numbers = colours[..., 0].astype(np.intp)
-        numbers |= colours[..., 1].astype(np.intp) << 8
+        numbers = colours[..., 0]
+        if len(self._things) > 256:
+            numbers = numbers + (colours[..., 1].astype(np.intp) << 8)
         return self._things[numbers]
 
     def _table(self) -> NDArray[np.uint16]:

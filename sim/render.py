@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import filament, opengl, raycast
-from sim.cameras import KINDS, View, camera_id, camera_pose, depth_range, intrinsics, quantize_depth
+from sim.cameras import KINDS, View, camera_id, depth_range, intrinsics, poses, quantize_depth
 from sim.canvas import Assets, Canvas, Frustum, Quality
 from sim.errors import RenderError, nearest
 from sim.model import CONTROL
@@ -144,7 +144,6 @@ class Renderer:
         """Return a canvas with a scene on it, large enough for a size: one that is there, if any has room for it."""
         if self._context is None:
             raise RenderError("there is no OpenGL to draw with")
-        self._context.make_current()
         key = (quality, *assets.kind)
         found = self._canvases.pop(key, None)
         if found is None:
@@ -161,10 +160,16 @@ class Renderer:
             self._filament = filament.FilamentRenderer()
         return self._filament
 
-    def check_thread(self) -> None:
-        """Refuse another thread: OpenGL draws in the one that made the context."""
+    def begin(self) -> None:
+        """Make ready to draw here, whatever else was drawn elsewhere since.
+
+        Raises:
+            RenderError: called in another thread than the first time: OpenGL draws in the one that made the context.
+        """
         if threading.get_ident() != self._thread:
             raise RenderError("pictures can be drawn only in the thread that drew the first one")
+        if self._context:
+            self._context.make_current()
 
     def close(self) -> None:
         """Let go of everything, before the interpreter takes OpenGL away."""
@@ -195,6 +200,7 @@ class Film:
         self._numbers = {v.camera: camera_id(model, v.camera) for v in views}
         self.k = {v.camera: intrinsics(model, v.camera, v.width, v.height) for v in views}
         self.ranges = {v.camera: depth_range(model, v.camera) for v in views}
+        self._frusta = {v.camera: self._frustum(v) for v in views}
         self._assets = Assets(model)
 
     def shoot(self, states: NDArray[np.float64]) -> dict[str, Frames]:
@@ -203,15 +209,16 @@ class Film:
         Raises:
             RenderError: called in another thread than the first picture's.
         """
-        self._owner.check_thread()
-        out = {view.camera: _blank(view, len(states)) for view in self.views}
+        self._owner.begin()
+        images = {view.camera: _blank(view, len(states)) for view in self.views}
+        places, frames = np.empty((len(states), self._model.ncam, 3)), np.empty((len(states), self._model.ncam, 9))
         for f, state in enumerate(states):
             self._pose(state)
+            places[f], frames[f] = self._data.cam_xpos, self._data.cam_xmat
             for view in self.views:
-                frames = out[view.camera]
-                frames.t_world_cam[f] = camera_pose(self._data, self._numbers[view.camera])
-                self._draw(view, frames.images, f)
-        return out
+                self._draw(view, images[view.camera], f)
+        cameras = poses(places, frames)
+        return {v.camera: Frames(images[v.camera], cameras[:, self._numbers[v.camera]]) for v in self.views}
 
     def _pose(self, state: NDArray[np.float64]) -> None:
         model, data = self._model, self._data
@@ -225,11 +232,10 @@ class Film:
         if "rgb" in view.kinds:
             self._draw_colours(view, images["rgb"][f])
         if len(view.kinds) > ("rgb" in view.kinds):
-            metres, things = self._measure(view)
-            if "depth" in view.kinds:
-                images["depth"][f] = quantize_depth(metres, self.ranges[view.camera][1])
-            if "segmentation" in view.kinds:
-                images["segmentation"][f] = things
+            depth, things = self._measure(view)
+            for kind, found in (("depth", depth), ("segmentation", things)):
+                if kind in view.kinds:
+                    images[kind][f] = found
 
     def _draw_colours(self, view: View, out: NDArray[np.uint8]) -> None:
         quality = PRESETS[self._preset]
@@ -241,7 +247,7 @@ class Film:
         n = quality.finer
         size = (n * view.width, n * view.height)
         canvas = self._owner.canvas(quality, self._model, self._assets, size)
-        drawn, _ = canvas.draw(self._data, self._numbers[view.camera], self._frustum(view), size)
+        drawn, _ = canvas.draw(self._data, self._numbers[view.camera], self._frusta[view.camera], size)
         if n == 1:
             out[:] = drawn[::-1]
         else:
@@ -250,15 +256,15 @@ class Film:
             out[:] = np.flipud((total + n * n // 2) // (n * n))
 
     def _measure(self, view: View) -> tuple[Array, Array]:
-        """Return depth (H, W), m, and what is there (H, W)."""
-        size, number = (view.width, view.height), self._numbers[view.camera]
+        """Return depth (H, W), in quanta, and what is there (H, W)."""
+        size, number, far = (view.width, view.height), self._numbers[view.camera], self.ranges[view.camera][1]
         if self._owner.backend == "rays":
-            return raycast.cast(self._model, self._data, number, size, float(self.k[view.camera][0, 0]))
-        canvas, frustum = self._owner.canvas(_EXACT, self._model, self._assets, size), self._frustum(view)
+            metres, things = raycast.cast(self._model, self._data, number, size, float(self.k[view.camera][0, 0]))
+            return quantize_depth(metres, far), things
+        canvas, frustum = self._owner.canvas(_EXACT, self._model, self._assets, size), self._frusta[view.camera]
         colours, depth = canvas.draw(self._data, number, frustum, size)
-        near, far = frustum.near, frustum.far
-        metres = near * far / (depth[::-1].astype(np.float64) * (far - near) + near)
-        return metres, canvas.things(colours)[::-1]
+        metres = frustum.metres(depth)
+        return quantize_depth(metres, far)[::-1], canvas.things(colours)[::-1]
 
     def _frustum(self, view: View) -> Frustum:
         near, far = self.ranges[view.camera]
@@ -270,7 +276,7 @@ class Film:
         frame = self._data.cam_xmat[number].reshape(3, 3)
         camera = mujoco.MjvGLCamera()
         camera.pos, camera.forward, camera.up = self._data.cam_xpos[number], -frame[:, 2], frame[:, 1]
-        self._frustum(view).put(camera)
+        self._frusta[view.camera].put(camera)
         return camera
 
     def close(self) -> None:
@@ -278,10 +284,7 @@ class Film:
         self.views = ()
 
 
-def _blank(view: View, count: int) -> Frames:
-    """Return room for pictures."""
+def _blank(view: View, count: int) -> dict[str, Array]:
+    """Return room for pictures, by kind."""
     shape = (count, view.height, view.width)
-    images: dict[str, Array] = {
-        kind: np.empty((*shape, 3), np.uint8) if kind == "rgb" else np.empty(shape, np.uint16) for kind in view.kinds
-    }
-    return Frames(images, np.empty((count, 4, 4)))
+    return {k: np.empty((*shape, 3), np.uint8) if k == "rgb" else np.empty(shape, np.uint16) for k in view.kinds}

@@ -9,6 +9,7 @@ import tyro
 
 from generators.benchmarks import Ratio, Size, measure
 from generators.commands._options import parse
+from generators.image_benchmarks import measure_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +18,15 @@ class Options:
 
     Example:
       genba bench steel/crane_coil
+      genba bench assembly/peg_insert --images
     """
 
     task: Annotated[str, tyro.conf.Positional] = "steel/crane_coil"
     """The task to measure with."""
     quick: bool = False
     """Measure little: for a first impression."""
+    images: bool = False
+    """Measure the making of pictures instead."""
     json: bool = False
     """Print the figures as JSON."""
 
@@ -32,7 +36,7 @@ def main(argv: list[str]) -> int:
     options = parse(Options, argv, "genba bench")
     size = Size(episodes=4, rounds=1, shards=2) if options.quick else Size()
     ratios: list[Ratio] = []
-    for ratio in measure(options.task, size):
+    for ratio in (measure_images if options.images else measure)(options.task, size):
         ratios.append(ratio)
         if not options.json:
             mark = "met" if ratio.met else "missed"

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scenes.shapes import add_picture
 from sim.cameras import Lens, add_camera
 from sim.distributions import Uniform
+from sim.math import cross
 from sim.parameters import param
 
 Array = NDArray[np.float64]
@@ -107,7 +108,7 @@ def mount(
     lens = lens._replace(focal=lens.focal * p.focal)
     camera = add_camera(body, name, lens, eye, seen)
     right, up = np.reshape(camera.alt.xyaxes, (2, 3))
-    frame = np.array([right, up, np.cross(right, up)])
+    frame = np.array([right, up, cross(right, up)])
     turned = _turn(p) @ frame
     camera.alt.xyaxes = turned[:2].ravel()
     camera.pos = eye + tolerance * np.array([p.right, -p.down, -p.ahead]) @ frame

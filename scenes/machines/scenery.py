@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scenes.machines.look import PaintParams, grey, painted
 from scenes.shapes import Shape, add_mesh, add_picture, box, join
+from sim.math import cross
 
 Array = NDArray[np.floating]
 Parts = Sequence[tuple[str, Shape]]  # name of a paint, shape in the body's frame
@@ -179,7 +180,7 @@ def boxes(rows: ArrayLike) -> Shape:
 def quads(corners: ArrayLike) -> Shape:
     """Return many rectangles as one shape, seen from one side: (n, 4, 3) corners, m, counter-clockwise from there."""
     table = np.asarray(corners, float)
-    normals = np.cross(table[:, 1] - table[:, 0], table[:, 3] - table[:, 0])
+    normals = cross(table[:, 1] - table[:, 0], table[:, 3] - table[:, 0])
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     faces = np.array([(0, 1, 2), (0, 2, 3)]) + 4 * np.arange(len(table))[:, None, None]
     return Shape(table.reshape(-1, 3), np.repeat(normals, 4, axis=0), faces.reshape(-1, 3).astype(np.int32))
@@ -205,9 +206,9 @@ def bars(rows: ArrayLike, half: float, faces: int = 4) -> Shape:
     start, end = table[:, :3], table[:, 3:]
     way = (end - start) / np.linalg.norm(end - start, axis=-1, keepdims=True)
     up = np.where(np.abs(way[:, 2:]) > 0.99, [1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
-    side = np.cross(way, up)
+    side = cross(way, up)
     side *= half / np.linalg.norm(side, axis=-1, keepdims=True)
-    top = np.cross(side, way)
+    top = cross(side, way)
     around = [side + top, top - side, -side - top, side - top]
     sides = [(start + a, end + a, end + b, start + b) for a, b in zip(around, [*around[1:], around[0]], strict=True)]
     return quads(np.transpose(np.array(sides[4 - faces :]), (0, 2, 1, 3)).reshape(-1, 4, 3))

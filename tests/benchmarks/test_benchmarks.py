@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from generators import benchmarks
+from generators import benchmarks, image_benchmarks
 from generators.benchmarks import Ratio, Size
 
 TINY = Size(episodes=1, rounds=1, shards=1, steps=4)
@@ -19,6 +19,12 @@ def test_a_figure_of_a_task_is_measured(figure, root, monkeypatch):
     ratio = figure("new_scene:MyTask", TINY)
     assert math.isfinite(ratio.value)
     assert ratio.value > 0
+
+
+def test_figures_of_pictures_are_measured():
+    for figure in image_benchmarks.measure_images("steel/crane_transport", TINY):
+        assert math.isfinite(figure.value)
+        assert figure.value > 0
 
 
 def test_a_target_is_met_on_its_own_side():
