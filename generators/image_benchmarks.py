@@ -7,7 +7,7 @@ quality, and nothing around them.
 import functools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mujoco
@@ -30,7 +30,7 @@ from sim.rollout import rollouts
 from sim.seeds import episode_seed
 from sim.task import Task
 
-FRAMES = 24_000  # about as many are filmed a round, of 2 to 32 episodes
+FRAMES = 72_000  # at most about as many are filmed a round; few episodes side by side would slow physics down
 STATES = 30  # drawn to compare presets
 
 
@@ -46,7 +46,7 @@ def measure_images(task_name: str, size: Size) -> Iterator[Ratio]:
 def presets(task_name: str, size: Size) -> Iterator[Ratio]:
     """Compare a frame of MuJoCo's renderer as it comes with one of the preset "fast", of each camera."""
     task = load_task(task_name)
-    model, states = _filmed(task, 0)
+    ((model, states),) = _filmed(task, [0])
     states = states[:STATES]
     default = _AsItComes(model)
     for number, camera in enumerate(scene_cameras(task)):
@@ -121,7 +121,7 @@ class _Bare:
         task = load_task(task_name)
         self._physics = BarePhysics(task, seeds, degraded=DEGRADED)
         self._view = View(scene_cameras(task)[0])
-        self._filmed = [_filmed(task, seed) for seed in seeds]
+        self._filmed = _filmed(task, seeds)
         self.frames = sum(len(states) for _, states in self._filmed)
 
     def run(self) -> float:
@@ -151,11 +151,11 @@ def _draw_bare(film: Film, view: View, state: np.ndarray) -> float:
     return spent + time.perf_counter() - start
 
 
-def _filmed(task: Task, seed: int) -> tuple[mujoco.MjModel, np.ndarray]:
-    """Return an expert episode's scene and states."""
-    episode = rollouts(task, [seed], degraded=DEGRADED)[0]
-    p = parameters.unflatten(task.Params, episode.parameters)
-    return scenario(task, p, seed).model, episode.control
+def _filmed(task: Task, seeds: Sequence[int]) -> list[tuple[mujoco.MjModel, np.ndarray]]:
+    """Return the scenes and states of expert episodes."""
+    episodes = rollouts(task, seeds, degraded=DEGRADED)
+    taken = [(parameters.unflatten(task.Params, e.parameters), e) for e in episodes]
+    return [(scenario(task, p, e.seed).model, e.control) for p, e in taken]
 
 
 @functools.cache
