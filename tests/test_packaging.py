@@ -126,10 +126,12 @@ def test_importing_sets_no_variable_and_touches_no_file(root, tmp_path):
         "import os; before = dict(os.environ); import sim.rollout, sim.replay, scenes.catalog, generators.cli;"
         "print(sorted(k for k in set(before) | set(os.environ) if before.get(k) != os.environ.get(k)))"
     )
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MUJOCO", "PYOPENGL"))}
-    mujoco_alone = code.replace("sim.rollout, sim.replay, scenes.catalog, generators.cli", "mujoco, mujoco.batch")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MUJOCO", "PYOPENGL", "PYGAME"))}
+    peers_alone = code.replace(
+        "sim.rollout, sim.replay, scenes.catalog, generators.cli", "mujoco, mujoco.batch, gymnasium"
+    )
     changed = []
-    for text in (code, mujoco_alone):
+    for text in (code, peers_alone):
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", text],
             cwd=tmp_path,
