@@ -10,7 +10,6 @@ row v is at (u, v), so that the centre of the top left one is at (0, 0).
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import mujoco
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import RenderError, nearest, unknown
 from sim.math import cross
+from sim.texts import texts
 
 Array = NDArray[Any]
 
@@ -197,11 +197,9 @@ def quantize_depth(metres: Array, far: float) -> NDArray[np.uint16]:
 def segments(model: mujoco.MjModel) -> tuple[Segment, ...]:
     """Return what the numbers in a segmentation mean: 0 the background, then the bodies, then the tendons."""
     classes: dict[str, str] = {}
-    for i in range(model.ntext):
-        name = _text(model.names, model.name_textadr[i])
+    for name, bodies in texts(model).items():
         if name.startswith(_CLASS):
-            bodies = _text(bytes(model.text_data), model.text_adr[i]).split()
-            classes |= {body: name.removeprefix(_CLASS) for body in bodies}
+            classes |= {body: name.removeprefix(_CLASS) for body in bodies.split()}
     found = [Segment(_BACKGROUND, _BACKGROUND)]
     labels: list[str] = []
     for i in range(model.nbody):
@@ -223,13 +221,3 @@ def rays(width: int, height: int, focal: float) -> NDArray[np.float64]:
     """Return the way from the camera through each pixel (height * width, 3), 1 m ahead; convention "opencv"."""
     u, v = np.meshgrid(np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2)
     return np.array(np.stack([u / focal, v / focal, np.ones_like(u)], axis=-1).reshape(-1, 3), np.float64)
-
-
-def views_of(model: mujoco.MjModel, names: Sequence[str], **settings: Any) -> tuple[View, ...]:  # noqa: ANN401
-    """Return a view of each named camera, or of all where none is named; settings as in `View`."""
-    return tuple(View(name, **settings) for name in (names or camera_names(model)))
-
-
-def _text(data: bytes, start: int) -> str:
-    """Return the text that begins there and ends with a zero."""
-    return data[start : data.index(b"\0", start)].decode()

@@ -11,6 +11,7 @@ import math
 import mujoco
 
 from sim.errors import TaskError
+from sim.texts import texts
 
 _PREFIX = "channel/"
 
@@ -69,13 +70,9 @@ def add_channel(spec: mujoco.MjSpec, sensor: mujoco.MjsSensor, channel: Channel)
 
 def channels(model: mujoco.MjModel) -> tuple[Channel, ...]:
     """Read a compiled model's channels, in the order of its sensors."""
-    texts: dict[str, bytes] = {}
-    for i in range(model.ntext):
-        name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_TEXT, i)
-        start, size = int(model.text_adr[i]), int(model.text_size[i])
-        texts[name] = bytes(model.text_data[start : start + size]).rstrip(b"\0")
+    found = texts(model)
     names = [_PREFIX + model.sensor(i).name for i in range(model.nsensor)]
-    return tuple(Channel(**json.loads(texts[n])) for n in names if n in texts)
+    return tuple(Channel(**json.loads(found[n])) for n in names if n in found)
 
 
 def channel_width(spec: mujoco.MjSpec) -> int:

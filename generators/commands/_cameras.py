@@ -1,10 +1,12 @@
 """The flags that say what is drawn: which cameras, at what size and rate, how."""
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import tyro
 
+from generators.commands._options import OptionalFloat, OptionalText
 from generators.config import ConfigError, camera_settings
 
 CameraNames = Annotated[
@@ -12,38 +14,22 @@ CameraNames = Annotated[
 ]
 
 
-class CameraFlags(Protocol):
-    """What a command's options have where it draws."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CameraFlags:
+    """The flags of a command that draws."""
 
-    @property
-    def camera(self) -> tuple[str, ...]:
-        """Cameras by name."""
-        ...
-
-    @property
-    def size(self) -> str | None:
-        """Pixels: "128", or "640x480"."""
-        ...
-
-    @property
-    def rate_hz(self) -> float | None:
-        """Pictures per second."""
-        ...
-
-    @property
-    def kinds(self) -> str | None:
-        """Kinds of pictures with commas between them."""
-        ...
-
-    @property
-    def preset(self) -> str | None:
-        """How colours are drawn."""
-        ...
-
-    @property
-    def encoding(self) -> str | None:
-        """How rgb is stored."""
-        ...
+    camera: CameraNames = ()
+    """A camera of the scene to draw, see `genba describe TASK`; may be repeated."""
+    size: OptionalText = None
+    """Pixels: 128, or 640x480 [128]."""
+    rate_hz: OptionalFloat = None
+    """Pictures per second; it must divide the task's control rate [the control rate]."""
+    kinds: OptionalText = None
+    """What to draw, with commas between: rgb,depth,segmentation [rgb]."""
+    preset: OptionalText = None
+    """How colours are drawn: fast, fine or pbr [fast]."""
+    encoding: OptionalText = None
+    """How rgb is stored: zstd, raw and png lose nothing; jpeg, mp4 [zstd]."""
 
 
 def flagged_cameras(flags: CameraFlags, given: Any = None) -> dict[str, Any]:  # noqa: ANN401 - YAML

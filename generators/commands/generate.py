@@ -11,7 +11,7 @@ import tyro
 import yaml
 
 from generators import driver
-from generators.commands._cameras import CameraNames, flagged_cameras
+from generators.commands._cameras import CameraFlags, flagged_cameras
 from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalPath, OptionalText, parse
 from generators.config import ConfigError, GenerateConfig, load_yaml, make_config
 from generators.executors import choose
@@ -27,7 +27,7 @@ Settings = Annotated[
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(CameraFlags):
     """Generate a dataset from a YAML file or from a task. Flags win over the file.
 
     With cameras each shard's pictures are drawn as soon as it is made; they change none of its bytes.
@@ -59,18 +59,6 @@ class Options:
     """A running Ray cluster to use."""
     set: Settings = ()
     """A parameter's value, distribution, or part of one (friction.low=0.1); may be repeated."""
-    camera: CameraNames = ()
-    """A camera of the scene to draw, see `genba describe TASK`; may be repeated."""
-    size: OptionalText = None
-    """Pixels: 128, or 640x480 [128]."""
-    rate_hz: OptionalFloat = None
-    """Pictures per second; it must divide the task's control rate [the control rate]."""
-    kinds: OptionalText = None
-    """What to draw, with commas between: rgb,depth,segmentation [rgb]."""
-    preset: OptionalText = None
-    """How colours are drawn: fast, fine or pbr [fast]."""
-    encoding: OptionalText = None
-    """How rgb is stored: zstd, raw and png lose nothing; jpeg, mp4 [zstd]."""
     overwrite: bool = False
     """Delete a dataset that is in the way."""
     json: bool = False

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import tyro
 
 from generators import driver
-from generators.commands._cameras import CameraNames, flagged_cameras
-from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalText, parse
+from generators.commands._cameras import CameraFlags, flagged_cameras
+from generators.commands._options import OptionalExecutor, OptionalInt, parse
 from generators.config import Cameras, ConfigError, make_config
 from generators.dataset import read_manifest
 from generators.executors import choose
@@ -26,7 +26,7 @@ from sim.errors import nearest
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(CameraFlags):
     """Draw pictures of a dataset from its recorded states. Its shards are only read.
 
     A camera that has pictures already gets new ones where the settings differ. Without --camera, what an
@@ -41,18 +41,6 @@ class Options:
 
     dataset: Annotated[Path, tyro.conf.Positional]
     """The dataset's folder."""
-    camera: CameraNames = ()
-    """A camera of the scene to draw, see `genba describe TASK`; may be repeated."""
-    size: OptionalText = None
-    """Pixels: 128, or 640x480 [128]."""
-    rate_hz: OptionalFloat = None
-    """Pictures per second; it must divide the task's control rate [the control rate]."""
-    kinds: OptionalText = None
-    """What to draw, with commas between: rgb,depth,segmentation [rgb]."""
-    preset: OptionalText = None
-    """How colours are drawn: fast, fine or pbr [fast]."""
-    encoding: OptionalText = None
-    """How rgb is stored: zstd, raw and png lose nothing; jpeg, mp4 [zstd]."""
     executor: OptionalExecutor = None
     """Where it is drawn; auto: inline for one worker, processes for several [as planned]."""
     workers: OptionalInt = None
