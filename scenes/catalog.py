@@ -18,7 +18,7 @@ from sim.errors import TaskError, UnknownNameError, nearest, unknown
 from sim.task import Task
 
 _ROOT = Path(__file__).parent
-_NO_FAMILY = ("machines",)  # folders of scenes/ that hold no tasks
+_NO_FAMILY = ("anchors", "machines")  # folders of scenes/ that hold no tasks
 
 
 def task_names() -> tuple[str, ...]:

@@ -64,10 +64,10 @@ def colours(p: CellLook) -> dict[str, list[float]]:
     return {name: [*map(float, rgb), 1.0] for name, rgb in (tones | _LAMPS).items()}
 
 
-def add_surroundings(spec: mujoco.MjSpec, p: CellLook, place: tuple[float, float]) -> None:
-    """Add light, floor, walls and all that stands round the arm; `place`, x and y in m, is where it works.
+def add_surroundings(spec: mujoco.MjSpec, p: CellLook, place: tuple[float, float], *, pedestal: bool = True) -> None:
+    """Add light, floor, walls and all that stands round a station; `place`, x and y in m, is where it works.
 
-    Of all this only the floor can be touched. Floor and markings belong to the world, the rest to bodies "cell" and
+    An arm stands on the pedestal, at the origin; a station without one has none. Of all this only the floor can be touched. Floor and markings belong to the world, the rest to bodies "cell" and
     "table".
     """
     x, y = place
@@ -85,7 +85,7 @@ def add_surroundings(spec: mujoco.MjSpec, p: CellLook, place: tuple[float, float
     )
     add_colours(spec, world, markings(), p)
     add_colours(spec, world.add_body(name="cell"), surroundings(place), p)
-    add_colours(spec, world.add_body(name="table"), tables(place), p)
+    add_colours(spec, world.add_body(name="table"), tables(place, pedestal=pedestal), p)
     for name, body in {"floor": "world", "cell": "cell", "table": "table"}.items():
         label(spec, name, body)
 

@@ -28,9 +28,10 @@ def surroundings(place: tuple[float, float]) -> dict[str, Shape]:
 
 
 @functools.cache
-def tables(place: tuple[float, float]) -> dict[str, Shape]:
-    """Return the table and the arm's pedestal by colour."""
-    return _together(_moved(_table(), (*place, 0.0)), _pedestal())
+def tables(place: tuple[float, float], *, pedestal: bool = True) -> dict[str, Shape]:
+    """Return the table and, where there is an arm, its pedestal by colour."""
+    table = _moved(_table(), (*place, 0.0))
+    return _together(table, _pedestal()) if pedestal else table
 
 
 def _together(*looks: dict[str, Shape]) -> dict[str, Shape]:

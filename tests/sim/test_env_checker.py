@@ -181,7 +181,7 @@ class Blind(TaskVectorEnv):
         ("all the same", "frames of two environments do not differ"),
         ("one memory", "same memory twice"),
         ("stands still", "frames do not change"),
-        ("images of one episode", "resets others"),
+        ("images of one episode", "resets others|of two environments do not differ"),
         ("images stand still", "the images 'overview' do not change"),
         ("one memory of images", "changes what"),
         ("images are floats", "is not in"),
