@@ -67,8 +67,8 @@ def colours(p: CellLook) -> dict[str, list[float]]:
 def add_surroundings(spec: mujoco.MjSpec, p: CellLook, place: tuple[float, float], *, pedestal: bool = True) -> None:
     """Add light, floor, walls and all that stands round a station; `place`, x and y in m, is where it works.
 
-    An arm stands on the pedestal, at the origin; a station without one has none. Of all this only the floor can be touched. Floor and markings belong to the world, the rest to bodies "cell" and
-    "table".
+    An arm stands on the pedestal, at the origin; a station without one has none. Of all this only the floor can be
+    touched. Floor and markings belong to the world, the rest to bodies "cell" and "table".
     """
     x, y = place
     add_lights(spec, p.light, centre=(0.5 * x, 0.5 * y, 0.8), extent=2.6)
