@@ -1,7 +1,8 @@
 """n simulations of one task, advanced by control steps: actions in, judged states out.
 
 Rollouts, replay and environments all advance through here, which is why they agree bit for bit. One control step is:
-write the action, take the physics steps, read the instruments, scan the task's `logic`, count how long success holds.
+write the action, let the task's `laws` set what they drive, take the physics steps, read the instruments, scan the
+task's `logic`, count how long success holds.
 """
 
 import functools
@@ -65,7 +66,7 @@ class Engine:
     def __init__(self, task: Task, scenarios: Sequence[Scenario], *, telemetry: bool = True, nthread: int = 1) -> None:
         self.task = task
         model, nsim = scenarios[0].model, len(scenarios)
-        self.world = World(scenarios, memory=task.memory, telemetry=telemetry, nthread=nthread)
+        self.world = World(scenarios, memory=task.memory, driven=task.driven, telemetry=telemetry, nthread=nthread)
         self.state = self.world.state
         self.nstep = substeps(task, model)
         self.actuators = policy_actuators(task, model)
@@ -140,6 +141,8 @@ class Engine:
             ids: the simulations, ascending.
         """
         self.command(actions, ids)
+        if self.world.driven:
+            self.task.laws(self.state)
         samples = self.world.step(self.nstep, self.steps[ids] * self.nstep, ids)
         self.steps[ids] += 1
         self.task.logic(self.state)

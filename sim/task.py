@@ -19,6 +19,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.driven import Driven
 from sim.errors import TaskError, describe_error
 from sim.world import State
 
@@ -72,6 +73,7 @@ class Task(abc.ABC):
         failures: names of the ways to fail; `failure` returns 1 for the first.
         degradations: ways the expert can be made worse.
         memory: named slots of one number each, zero at the start, for what `logic` must remember.
+        driven: fields of the model that `laws` write, by names of the task's own.
         features: unit, frame and names of every observation and signal.
     """
 
@@ -86,6 +88,7 @@ class Task(abc.ABC):
     failures: ClassVar[tuple[str, ...]] = ()
     degradations: ClassVar[tuple[str, ...]] = ()
     memory: ClassVar[tuple[str, ...]] = ()
+    driven: ClassVar[Mapping[str, Driven]] = {}
     features: ClassVar[Mapping[str, Feature]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -133,6 +136,13 @@ class Task(abc.ABC):
 
     def logic(self, s: State) -> None:
         """Scan the machine's controller once, after the physics of each control step: interlocks, brakes, memory."""
+
+    def laws(self, s: State) -> None:
+        """Write `s.driven(name)` before the physics of each control step: laws that MuJoCo's own elements lack.
+
+        What is written must follow from positions, speeds, activations, controls and memory alone: it is not recorded,
+        replay works it out again. Forces and accelerations are not to be read here.
+        """
 
     def signals(self, s: State) -> dict[str, Array]:
         """Return what the controller reports at control rate, each (..., dim): bits, modes, slow values."""

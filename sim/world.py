@@ -9,13 +9,14 @@ time for which success has held, the task's memory slots, and the latest reading
 it is kept beside the batch (`World.own`), which would otherwise take each change of it for another simulation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.driven import Driven, DrivenFields
 from sim.errors import TaskError, unknown
 from sim.instruments import Instruments, Samples
 from sim.model import CONTROL, HELD, state_columns
@@ -115,6 +116,13 @@ class State:
         """Return a memory slot (...), live: write it with `s.memory(name)[...] = value`."""
         return self._cut(self._world.slot(name))
 
+    def driven(self, name: str) -> Array:
+        """Return numbers of the model (..., objects, ...), live, which a task's `laws` write."""
+        values = self._world.driven.values
+        if name not in values:
+            raise unknown("driven field", name, values)
+        return self._cut(values[name])
+
     def numeric(self, name: str) -> Array:
         """Return a constant of the scene (..., k), put there by `spec.add_numeric`."""
         return self._cut(self._world.numeric(name))
@@ -135,12 +143,19 @@ class World:
     Args:
         scenarios: one per simulation.
         memory: the task's slots.
+        driven: what the task's laws write.
         telemetry: False to work out only each channel's latest sample of a control step, which is what policies see.
         nthread: threads that share the simulations.
     """
 
     def __init__(
-        self, scenarios: Sequence[Scenario], *, memory: Sequence[str] = (), telemetry: bool = True, nthread: int = 1
+        self,
+        scenarios: Sequence[Scenario],
+        *,
+        memory: Sequence[str] = (),
+        driven: Mapping[str, Driven] | None = None,
+        telemetry: bool = True,
+        nthread: int = 1,
     ) -> None:
         from mujoco.batch import Batch  # 5 ms that reading and describing tasks do without
 
@@ -148,7 +163,8 @@ class World:
         model, nsim = scenarios[0].model, len(scenarios)
         self.scenarios = list(scenarios)
         self.batch = Batch(model, nsim, nthread, persistent=True)
-        self.batch.set_models([s.model for s in scenarios])
+        self.driven = DrivenFields(driven or {}, [s.model for s in scenarios])
+        self.batch.set_models(self.driven.models)
         self.instruments = Instruments(model, nsim, telemetry=telemetry)
         self._sensed: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._fields: dict[tuple[str, str, str], Array] = {}
@@ -188,8 +204,9 @@ class World:
         """
         for row, scenario in zip(ids.tolist(), scenarios, strict=True):
             self.scenarios[row] = scenario
+            self.driven.put(row, scenario.model)
         try:
-            self.batch.set_models([s.model for s in self.scenarios])
+            self.batch.set_models(self.driven.models)
         except ValueError as error:
             raise TaskError(f"parameters may not change a scene's layout: {error}") from error
         for row, scenario in zip(ids.tolist(), scenarios, strict=True):
@@ -206,6 +223,7 @@ class World:
             self.batch.state[row] = self.scenarios[row].start
         self.own[ids] = 0.0
         self.batch.warning[ids] = 0
+        self.driven.reset(ids)
         self._settle()
         self.batch.forward(ids, stage=_ACC)
         self.raw[ids] = self._sensordata[ids]
@@ -214,6 +232,7 @@ class World:
 
     def restore(self, rows: NDArray[np.float64]) -> None:
         """Continue from recorded integration states (nsim, size)."""
+        self.driven.reset()
         self.batch.state[:] = rows
         self.batch.forward(stage=_ACC)
         self.batch.state[:] = rows  # the acceleration pass writes the solver's warm start
@@ -224,7 +243,7 @@ class World:
         self.peak[:] = np.abs(self.raw)
 
     def step(self, nstep: int, substeps: NDArray[np.int64], ids: NDArray[np.intp]) -> list[Samples]:
-        """Advance some simulations by nstep physics steps under the present controls.
+        """Advance some simulations by nstep physics steps under the present controls and driven numbers.
 
         Args:
             nstep: physics steps.
@@ -237,6 +256,9 @@ class World:
         which = None if len(ids) == self.nsim else ids
         if which is not None:
             self._settle()
+        if self.driven:
+            self.driven.write(ids)
+            self.batch.forward(which, stage=_VEL)  # constraints keep the numbers that they were made with
         sensed, later = self._buffers(len(ids), nstep)
         self.batch.step(which)
         sensed[:, 0] = self._sensordata[ids]
