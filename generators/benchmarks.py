@@ -17,22 +17,19 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 from mujoco.batch import Batch
 
 from generators import driver
+from generators.bare_physics import BarePhysics
 from generators.config import make_config
 from generators.reader import file_sha256
 from generators.worker import Job, prepare_worker, run_shard
 from scenes.catalog import load_task
 from sim import parameters
-from sim.engine import Engine, scenario
-from sim.episode import Episode
-from sim.model import INTEGRATION
+from sim.engine import scenario
 from sim.rollout import rollouts
 from sim.seeds import episode_seed
-from sim.task import Task
 from sim.vector_env import TaskVectorEnv
 
 ENVS = 32  # in a vector environment
@@ -92,7 +89,8 @@ def generation(task_name: str, size: Size) -> Ratio:
     with tempfile.TemporaryDirectory() as folder:
         job = _job(task_name, size.episodes, Path(folder) / "data")
         seeds = [episode_seed(job.plan.seed, n) for n in range(size.episodes)]
-        bare = BarePhysics(load_task(task_name), seeds, degraded=DEGRADED)
+        task = load_task(task_name)
+        bare = BarePhysics(task, rollouts(task, seeds, degraded=DEGRADED))
 
         def generate() -> None:
             job.path.unlink(missing_ok=True)
@@ -203,39 +201,10 @@ def help_time(size: Size) -> Ratio:
     return Ratio("genba --help / import mujoco", ours / theirs, "<= 0.7", f"{ours:.2f} s / {theirs:.2f} s")
 
 
-class BarePhysics:
-    """The physics of some expert episodes and nothing else: the same models, controls and substeps."""
-
-    def __init__(self, task: Task, seeds: Sequence[int], *, degraded: float = 0.0) -> None:
-        recorded = [e for e in rollouts(task, seeds, degraded=degraded) if len(e)]
-        self._runs = [self._prepare(task, e) for e in recorded]
-        self.substeps = sum(len(ctrl) * nstep for *_, ctrl, nstep in self._runs)
-
-    def _prepare(
-        self, task: Task, episode: Episode
-    ) -> tuple[mujoco.MjModel, mujoco.MjData, np.ndarray, np.ndarray, int]:
-        start = scenario(task, parameters.unflatten(task.Params, episode.parameters), episode.seed)
-        ctrl = np.empty((len(episode), start.model.nu))
-        with Engine(task, [start]) as engine:
-            engine.reset()
-            for t, action in enumerate(episode.actions):
-                engine.command(action[None], np.arange(1))
-                ctrl[t] = engine.world.ctrl[0]
-                engine.advance(action[None], np.arange(1))
-            return start.model, mujoco.MjData(start.model), start.start, ctrl, engine.nstep
-
-    def run(self) -> None:
-        """Step through all episodes."""
-        for model, data, start, ctrl, nstep in self._runs:
-            mujoco.mj_setState(model, data, start, INTEGRATION)
-            for row in ctrl:
-                data.ctrl[:] = row
-                mujoco.mj_step(model, data, nstep=nstep)
-
-
 @functools.cache
 def _bare(task_name: str, episodes: int) -> BarePhysics:
-    return BarePhysics(load_task(task_name), range(episodes))
+    task = load_task(task_name)
+    return BarePhysics(task, rollouts(task, range(episodes)))
 
 
 def _bare_job(task_name: str, episodes: int) -> float:

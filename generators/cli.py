@@ -17,6 +17,7 @@ COMMANDS = {
     "info": "tell what a dataset holds",
     "validate": "check a dataset: hashes, contents (--deep), exact replay (--replay)",
     "preview": "make a contact sheet and videos of a dataset",
+    "page": "make a page of a task: parameters with sources, pictures, figures, anchors",
     "view": "watch a task or a recorded episode in a browser",
     "bench": "measure the speed of this machine, as ratios",
     "env": "tell versions, places and open ports",

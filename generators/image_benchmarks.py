@@ -14,7 +14,8 @@ import mujoco
 import numpy as np
 
 from generators import driver
-from generators.benchmarks import DEGRADED, BarePhysics, Ratio, Size, alternate, gain, timed
+from generators.bare_physics import BarePhysics
+from generators.benchmarks import DEGRADED, Ratio, Size, alternate, gain, timed
 from generators.config import make_config
 from generators.media.shots import scene_cameras
 from generators.media.writer import MEDIA, media_name
@@ -119,7 +120,7 @@ class _Bare:
 
     def __init__(self, task_name: str, seeds: tuple[int, ...]) -> None:
         task = load_task(task_name)
-        self._physics = BarePhysics(task, seeds, degraded=DEGRADED)
+        self._physics = BarePhysics(task, rollouts(task, seeds, degraded=DEGRADED))
         self._view = View(scene_cameras(task)[0])
         self._filmed = _filmed(task, seeds)
         self.frames = sum(len(states) for _, states in self._filmed)

@@ -19,6 +19,7 @@ Array = NDArray[np.floating]
 FLANK = (0.15, 0.35, 0.05)  # m, half size of a saddle's flank
 SEAT_SLOPE = math.radians(30.0)  # saddle flank; above atan 0.5, the steepest steel-steel friction, so coils centre
 PLATE = (2.0, 1.0)  # m, length and width of the plates in a pack
+SADDLES_PER_BLOCK = 4
 _LAYERS = 8  # drawn in a pack of any thickness
 _SIDES = 22  # of a coil's round
 _BORE, _LAP, _OUTER, _STRAP = 1, 2, 3, 4  # radii of a coil's surfaces, in this order
@@ -153,6 +154,24 @@ def _saddle_pair(out: float, up: float, apart: float) -> Parts:
     return [(paint, place(shape, (s * apart, 0, 0))) for s in (-1, 1) for paint, shape in saddle]
 
 
+def saddle_places(apart: float, along: float, across: float) -> list[tuple[float, float]]:
+    """Return where the saddles of a field are from its first, m: block by block, row by row."""
+    blocks = [(i * along, j * across) for j in range(2) for i in range(2)]
+    return [(x + k * apart, y) for x, y in blocks for k in range(SADDLES_PER_BLOCK)]
+
+
+def _saddle_field(out: float, up: float, apart: float, along: float, across: float) -> Parts:
+    """Return the saddles of a field; sizes as of a saddle and of its places."""
+    saddle = _saddle(out, up, "orange")
+    places = saddle_places(apart, along, across)
+    return [(paint, join(*(place(shape, (x, y, 0)) for x, y in places))) for paint, shape in saddle]
+
+
+def _tag() -> Parts:
+    """Return the mark before the place where a coil is to go."""
+    return [("green", plates([(0, 0, 0.45, 0.2)], 0.012)), ("white", plates([(0, 0, 0.3, 0.05)], 0.015))]
+
+
 @functools.cache
 def _template(paint: str, sides: int) -> _Template:
     shape = join(*(revolve(profile, sides) for profile in _ROUND[paint]))
@@ -178,5 +197,7 @@ def _turned(shape: Shape, out: float, angle: float) -> Shape:
 _FLANKS = (0.25, 0.575), (0.117, 0.197)  # m: out and up, of saddles for coils of 0.9 to 2.2 m
 COIL = Kit(_coil, (0.9, 2.1), (0.508, 0.762), (0.9, 2.1))
 SADDLES = {paint: Kit(functools.partial(_saddle, paint=paint), *_FLANKS) for paint in ("orange", "green")}
+SADDLE_FIELD = Kit(_saddle_field, *_FLANKS, (1.1, 2.5), (4.5, 11.5), (4.3, 6.2))
+TAG = Kit(_tag)
 SADDLE_PAIR = Kit(_saddle_pair, *_FLANKS, (1.5, 2.7))
 PACK, MARK = Kit(_pack, (0.2, 2.5), (1.0, 2.5)), Kit(_mark)

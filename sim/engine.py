@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.columns import Columns
+from sim.episode import Recorder
 from sim.errors import ActionError, TaskError, unknown
 from sim.instruments import Samples
 from sim.model import compile_model
@@ -145,6 +146,8 @@ class Engine:
             self.task.laws(self.state)
         samples = self.world.step(self.nstep, self.steps[ids] * self.nstep, ids)
         self.steps[ids] += 1
+        if self.world.sleeps and len(recorded := ids[self.steps[ids] % Recorder.KEYFRAME_EVERY == 0]):
+            self.world.wake(recorded)  # replay that starts from this state finds all awake
         self.task.logic(self.state)
         self.success = self.task.success(self.state)
         held = self.world.held

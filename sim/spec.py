@@ -4,6 +4,7 @@ Rule: only settings that hold for every scene live here; a scene changes what it
 """
 
 import mujoco
+from numpy.typing import ArrayLike
 
 
 def new_spec(name: str, *, timestep: float) -> mujoco.MjSpec:
@@ -28,3 +29,18 @@ def new_spec(name: str, *, timestep: float) -> mujoco.MjSpec:
     spec.default.geom.solref = [2 * timestep, 1.0]
     spec.default.geom.solimp = [0.95, 0.99, 0.001, 0.5, 2.0]
     return spec
+
+
+def weigh(body: mujoco.MjsBody, mass: float, inertia: ArrayLike, pos: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+    """Give a body its mass and inertia, whatever its geoms weigh.
+
+    MuJoCo takes a centre of mass that is not given to be as far from the body as the body is from its parent.
+
+    Args:
+        body: the body.
+        mass: kg.
+        inertia: about its axes through the centre of mass (3,), kg m2.
+        pos: of the centre of mass (3,), m, in the body.
+    """
+    body.explicitinertial = True
+    body.mass, body.ipos, body.inertia = mass, pos, inertia

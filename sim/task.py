@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sim.driven import Driven
 from sim.errors import TaskError, describe_error
-from sim.world import State
+from sim.state import State
 
 Array = NDArray[Any]
 

@@ -7,6 +7,9 @@ next one goes on (it costs nothing), and row i equals a simulation run alone, bi
 What the engine itself must remember is the simulation's `userdata` in every state that is recorded and restored: the
 time for which success has held, the task's memory slots, and the latest reading of every telemetry channel. In between
 it is kept beside the batch (`World.own`), which would otherwise take each change of it for another simulation.
+
+Which bodies sleep (`sleep` of MuJoCo's options) is in no state either. It changes results by rounding and is
+forgotten where a state is restored; so whoever records states wakes all bodies there (`World.wake`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +24,7 @@ from sim.errors import TaskError, unknown
 from sim.instruments import Instruments, Samples
 from sim.model import CONTROL, HELD, state_columns
 from sim.scenario import Scenario
+from sim.state import State
 
 Array = NDArray[Any]
 
@@ -36,105 +40,6 @@ def _silence() -> None:
     config.logto_console = False
     config.logto_file = False
     config.set()
-
-
-class _Named:
-    """One object's attributes, as MjData's named access with leading axes; fields of the model are read once."""
-
-    __slots__ = ("_found", "_key", "_row", "_world")
-
-    def __init__(self, world: "World", row: int | None, kind: str, name: str) -> None:
-        self._world, self._row, self._key = world, row, (kind, name)
-        self._found: dict[str, Array] = {}
-
-    def __getattr__(self, attribute: str) -> Array:
-        value = self._found.get(attribute)
-        if value is None:
-            whole = self._world.field(*self._key, attribute)
-            value = self._found[attribute] = whole if self._row is None else whole[self._row]
-        return value
-
-
-class State:
-    """What tasks read: MjData's named access, live, with leading axes (nsim,), or one simulation's row of it.
-
-    `s.body("coil").xpos` is (..., 3). A field reads the same whenever it is first asked for. What only an
-    acceleration pass computes (`actuator(...).force`) describes the last physics step; positions and velocities are
-    current.
-    """
-
-    def __init__(self, world: "World", row: int | None = None) -> None:
-        self._world, self._row = world, row
-        self._objects: dict[tuple[str, str], _Named] = {}
-
-    def row(self, index: int) -> "State":
-        """Return one simulation's state, without the leading axis."""
-        return State(self._world, index)
-
-    def body(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
-        """Return a body's attributes: xpos, xquat, xmat, cvel, mass ..."""
-        return self._named("body", name)
-
-    def site(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
-        """Return a site's attributes: xpos, xmat ..."""
-        return self._named("site", name)
-
-    def joint(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
-        """Return a joint's attributes: qpos, qvel, qacc ..."""
-        return self._named("joint", name)
-
-    def geom(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
-        """Return a geom's attributes: xpos, xmat ..."""
-        return self._named("geom", name)
-
-    def actuator(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
-        """Return an actuator's attributes: ctrl and act (writable), force, length ..."""
-        return self._named("actuator", name)
-
-    def tendon(self, name: str) -> Any:  # noqa: ANN401 - any attribute that MjData or MjModel has
-        """Return a tendon's attributes: length, velocity ..."""
-        return self._named("tendon", name)
-
-    @property
-    def time(self) -> Array:
-        """Simulated time (...), s."""
-        return self._cut(self._world.batch.bind("time"))
-
-    def sensor(self, name: str) -> Array:
-        """Return a channel's latest reading (..., dim), with the instrument's errors: what policies may see."""
-        return self._cut(self._world.measured[:, self._world.column("channel", name)])
-
-    def true_sensor(self, name: str) -> Array:
-        """Return a sensor's exact value (..., dim) at the last physics step: for reward and judgement."""
-        return self._cut(self._world.raw[:, self._world.column("sensor", name)])
-
-    def peak(self, name: str) -> Array:
-        """Return the greatest |value| (..., dim) of a sensor over the physics steps of the last control step."""
-        return self._cut(self._world.peaks(self._world.column("sensor", name)))
-
-    def memory(self, name: str) -> Array:
-        """Return a memory slot (...), live: write it with `s.memory(name)[...] = value`."""
-        return self._cut(self._world.slot(name))
-
-    def driven(self, name: str) -> Array:
-        """Return numbers of the model (..., objects, ...), live, which a task's `laws` write."""
-        values = self._world.driven.values
-        if name not in values:
-            raise unknown("driven field", name, values)
-        return self._cut(values[name])
-
-    def numeric(self, name: str) -> Array:
-        """Return a constant of the scene (..., k), put there by `spec.add_numeric`."""
-        return self._cut(self._world.numeric(name))
-
-    def _named(self, kind: str, name: str) -> _Named:
-        found = self._objects.get((kind, name))
-        if found is None:
-            found = self._objects[kind, name] = _Named(self._world, self._row, kind, name)
-        return found
-
-    def _cut(self, value: Array) -> Array:
-        return value if self._row is None else value[self._row, ...]
 
 
 class World:
@@ -163,6 +68,7 @@ class World:
         model, nsim = scenarios[0].model, len(scenarios)
         self.scenarios = list(scenarios)
         self.batch = Batch(model, nsim, nthread, persistent=True)
+        self.sleeps = bool(model.opt.enableflags & int(mujoco.mjtEnableBit.mjENBL_SLEEP))
         self.driven = DrivenFields(driven or {}, [s.model for s in scenarios])
         self.batch.set_models(self.driven.models)
         self.instruments = Instruments(model, nsim, telemetry=telemetry)
@@ -219,6 +125,8 @@ class World:
     def reset(self, ids: NDArray[np.intp] | None = None) -> list[Samples]:
         """Put some simulations, or all, at their start and take the first sample of every channel."""
         ids = np.arange(self.nsim) if ids is None else ids
+        if self.sleeps:
+            self.batch.reset(ids, stage=_NONE)
         for row in ids.tolist():
             self.batch.state[row] = self.scenarios[row].start
         self.own[ids] = 0.0
@@ -233,14 +141,29 @@ class World:
     def restore(self, rows: NDArray[np.float64]) -> None:
         """Continue from recorded integration states (nsim, size)."""
         self.driven.reset()
-        self.batch.state[:] = rows
-        self.batch.forward(stage=_ACC)
-        self.batch.state[:] = rows  # the acceleration pass writes the solver's warm start
-        self.batch.forward(stage=_VEL)
+        self._put(np.arange(self.nsim), rows)
         self.own[:] = rows[:, self._own]
         self._stale[:] = False
         self.raw[:] = self._sensordata
         self.peak[:] = np.abs(self.raw)
+
+    def wake(self, ids: NDArray[np.intp]) -> None:
+        """Wake all that sleeps in some simulations, as `restore` does: what is asleep is in no state that is recorded.
+
+        A simulation that is woken whenever its state is recorded goes on as one that continues from that state.
+        """
+        warning = self.batch.warning[ids].copy()
+        self._put(ids, self.batch.state[ids].copy())
+        self.batch.warning[ids] = warning
+
+    def _put(self, ids: NDArray[np.intp], rows: NDArray[np.float64]) -> None:
+        """Give some simulations integration states (n, size), and compute what follows from them."""
+        if self.sleeps:
+            self.batch.reset(ids, stage=_NONE)
+        self.batch.state[ids] = rows
+        self.batch.forward(ids, stage=_ACC)
+        self.batch.state[ids] = rows  # the acceleration pass writes the solver's warm start
+        self.batch.forward(ids, stage=_VEL)
 
     def step(self, nstep: int, substeps: NDArray[np.int64], ids: NDArray[np.intp]) -> list[Samples]:
         """Advance some simulations by nstep physics steps under the present controls and driven numbers.
@@ -361,6 +284,17 @@ class World:
         if name not in self._memory:
             raise unknown("memory slot", name, self._memory)
         return self.own[:, self._memory[name]]
+
+    def driving(self, name: str) -> Array:
+        """Return numbers of the model that laws write (nsim, objects, ...), live."""
+        values = self.driven.values
+        if name not in values:
+            raise unknown("driven field", name, values)
+        return values[name]
+
+    def time(self) -> Array:
+        """Return the simulated times (nsim,), s."""
+        return self.batch.bind("time")
 
     def numeric(self, name: str) -> Array:
         """Return a constant of each simulation's model (nsim, k)."""

@@ -3,30 +3,42 @@
 import dataclasses
 import json
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import tyro
 
 from generators.benchmarks import Ratio, Size, measure
 from generators.commands._options import parse
 from generators.image_benchmarks import measure_images
+from generators.physics_speed import Speed, measure_speeds, speed_table
+from scenes.catalog import load_task, task_names
+
+_TASK = "steel/crane_coil"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Measure genba's speed here. Each figure is a ratio of two times of the same run; about six minutes with a crane.
 
-    Example:
+    Before the ratios comes the speed of bare physics: substeps a second beside a reference model (a box at rest on a
+    plane and a pendulum), and simulated seconds a second. With --physics only that is measured, of all tasks, as a
+    table in Markdown: about 10 s a task.
+
+    Examples:
       genba bench steel/crane_coil
       genba bench assembly/peg_insert --images
+      genba bench --physics
     """
 
-    task: Annotated[str, tyro.conf.Positional] = "steel/crane_coil"
-    """The task to measure with."""
+    task: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[TASK]", help_behavior_hint="")] = None
+    """The task to measure with [steel/crane_coil; with --physics, all tasks]."""
     quick: bool = False
     """Measure little: for a first impression."""
     images: bool = False
     """Measure the making of pictures instead."""
+    physics: bool = False
+    """Measure the speed of physics alone."""
     json: bool = False
     """Print the figures as JSON."""
 
@@ -34,9 +46,21 @@ class Options:
 def main(argv: list[str]) -> int:
     """Run the command."""
     options = parse(Options, argv, "genba bench")
+    if options.task:
+        load_task(options.task)  # before anything is measured
+    if options.physics:
+        names = (options.task,) if options.task else task_names()
+        speeds = list(_told(names, quick=options.quick))
+        print(json.dumps([_plain(s) for s in speeds], indent=1) if options.json else speed_table(speeds))
+        return 0
+    task = options.task or _TASK
     size = Size(episodes=4, rounds=1, shards=2) if options.quick else Size()
+    if not (options.images or options.json):
+        for speed in measure_speeds([task], quick=options.quick):
+            print(_line(speed))
+            sys.stdout.flush()
     ratios: list[Ratio] = []
-    for ratio in (measure_images if options.images else measure)(options.task, size):
+    for ratio in (measure_images if options.images else measure)(task, size):
         ratios.append(ratio)
         if not options.json:
             mark = "met" if ratio.met else "missed"
@@ -45,3 +69,21 @@ def main(argv: list[str]) -> int:
     if options.json:
         print(json.dumps([dataclasses.asdict(r) | {"met": r.met} for r in ratios], indent=1))
     return 0
+
+
+def _told(names: tuple[str, ...], *, quick: bool) -> Iterator[Speed]:
+    """Measure tasks, and say on stderr how far it is."""
+    for number, speed in enumerate(measure_speeds(names, quick=quick), 1):
+        print(f"{number}/{len(names)} {_line(speed)}", file=sys.stderr, flush=True)
+        yield speed
+
+
+def _line(s: Speed) -> str:
+    return (
+        f"{s.task}: {s.substeps_per_s:.3g} substeps/s of bare physics, {s.ratio:.2g} of the reference's "
+        f"{s.reference_per_s:.3g}; {s.real_time:.3g} times real time, {s.making:.3g} with expert and recording"
+    )
+
+
+def _plain(s: Speed) -> dict[str, Any]:
+    return dataclasses.asdict(s) | {"real_time": s.real_time, "ratio": s.ratio}

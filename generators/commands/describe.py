@@ -1,113 +1,62 @@
 """`genba describe`: everything a task's author declared and its scene contains."""
 
 import dataclasses
-import inspect
 import json
-import math
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 
 from generators.commands._options import parse
 from generators.commands._tables import print_table
-from generators.media.shots import nominal_model
-from scenes.catalog import environments, load_task
-from sim import distributions, parameters
-from sim.cameras import camera_names, depth_range, intrinsics
-from sim.layout import layout
-from sim.task import Feature, Task
+from generators.description import (
+    accepted_text,
+    anchor_facts,
+    bounds_text,
+    describe,
+    errors_text,
+    number_text,
+    range_text,
+)
+from scenes import anchors
+from scenes.anchors import Anchor
+from scenes.catalog import load_task
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Tell a task's parameters, channels, cameras, observations, actions, phases and ways to fail.
+    """Tell a task's parameters, channels, cameras, observations, actions, phases, ways to fail, and anchors.
+
+    Anchors are formulas that the scene's physics is tested against; --anchors measures them, which takes seconds to a
+    minute, and ends with exit code 1 where one is missed. `genba page` makes a page of all this, with pictures.
 
     Examples:
       genba describe steel/crane_coil
+      genba describe steel/crane_coil --anchors
       genba describe my_scene:MyTask --json
     """
 
     task: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
     """A task's name (see `genba list`), or module:Class with the module in this folder."""
+    anchors: bool = False
+    """Measure what vouches for the task's physics."""
     json: bool = False
     """Print the description as JSON."""
 
 
 def main(argv: list[str]) -> int:
-    """Run the command."""
+    """Run the command; 1 where an anchor is missed."""
     options = parse(Options, argv, "genba describe")
-    facts = describe(load_task(options.task))
+    task = load_task(options.task)
+    facts = describe(task)
+    measured = tuple(anchors.measure(task.name)) if options.anchors else ()
     if options.json:
-        print(json.dumps(facts, ensure_ascii=False, indent=1, allow_nan=False))
+        more = {"measured": [anchor_facts(a) for a in measured]} if options.anchors else {}
+        print(json.dumps(facts | more, ensure_ascii=False, indent=1, allow_nan=False))
     else:
         _show(facts)
-    return 0
-
-
-def describe(task: Task) -> dict[str, Any]:
-    """Return what is known of a task as plain data."""
-    what = layout(task)
-    return {
-        "task": task.name,
-        "version": task.version,
-        "doc": inspect.getdoc(sys.modules[type(task).__module__]) or inspect.getdoc(type(task)) or "",
-        "control_hz": task.control_hz,
-        "horizon_s": task.horizon_s,
-        "success_hold_s": task.success_hold_s,
-        "environment": _environment(task),
-        "timestep_s": what.timestep,
-        "phases": list(task.phases),
-        "failures": list(task.failures),
-        "degradations": list(task.degradations),
-        "parameters": {
-            p.name: {"unit": p.unit, "doc": p.doc, "distribution": distributions.to_json(p.distribution)}
-            for p in parameters.describe(task.Params).values()
-        },
-        "actions": {
-            a.name: {"unit": a.unit, "low": _finite(a.low), "high": _finite(a.high), "doc": a.doc} for a in what.actions
-        },
-        "observations": _features(what.observations),
-        "signals": _features(what.signals),
-        "cameras": _cameras(task),
-        "channels": {n: {"dim": dim} | dataclasses.asdict(c) for n, (dim, c) in what.channels.items()},
-        "instruction": dict(task.instructions(task.Params())),  # a field's default is its nominal value
-    }
-
-
-def _cameras(task: Task) -> dict[str, Any]:
-    """Return each camera's pixels, field of view and range in the nominal scene."""
-    model = nominal_model(task)
-    out: dict[str, Any] = {}
-    for name in camera_names(model):
-        width, height = (int(n) for n in model.cam_resolution[model.camera(name).id])
-        k = intrinsics(model, name, width, height)
-        angles = [math.degrees(2 * math.atan(n / 2 / k[0, 0])) for n in (width, height)]
-        near, far = depth_range(model, name)
-        out[name] = {"resolution": [width, height], "view_deg": angles, "near_m": near, "far_m": far}
-    return out
-
-
-def _features(features: Mapping[str, tuple[int, Feature]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    start = 0
-    for name, (dim, feature) in features.items():
-        low, high = ([_finite(float(v)) for v in np.broadcast_to(b, dim)] for b in (feature.low, feature.high))
-        out[name] = {"at": start, "dim": dim} | feature._asdict() | {"low": low, "high": high}
-        start += dim
-    return out
-
-
-def _environment(task: Task) -> str:
-    """Return the id under which Gymnasium knows a task; "" where it is not registered."""
-    address = f"{type(task).__module__}:{type(task).__name__}"
-    return next((name for name, (known, _) in environments().items() if known == address), "")
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+        _show_anchors(facts["anchors"], measured)
+    return 0 if all(a.holds for a in measured) else 1
 
 
 def _show(facts: Mapping[str, Any]) -> None:
@@ -118,10 +67,11 @@ def _show(facts: Mapping[str, Any]) -> None:
         print(f"{kind.capitalize()}: {', '.join(facts[kind]) or 'none'}")
     for language, text in facts["instruction"].items():
         print(f"Instruction ({language}): {text}")
-    rows = [(n, p["unit"], _range(p["distribution"]), p["doc"]) for n, p in facts["parameters"].items()]
+    rows = [(n, p["unit"], range_text(p["distribution"]), p["doc"]) for n, p in facts["parameters"].items()]
     print_table("Parameters", ("name", "unit", "range", "meaning"), rows)
     rows = [
-        (n, a["unit"], f"{_number(a['low'])} to {_number(a['high'])}", a["doc"]) for n, a in facts["actions"].items()
+        (n, a["unit"], f"{number_text(a['low'])} to {number_text(a['high'])}", a["doc"])
+        for n, a in facts["actions"].items()
     ]
     print_table("Actions", ("actuator", "unit", "range", "meaning"), rows)
     if facts["environment"]:
@@ -129,7 +79,7 @@ def _show(facts: Mapping[str, Any]) -> None:
             f"\nGymnasium: {facts['environment']}; actions in [-1, 1] stand for these ranges, observations are one Box:"
         )
     rows = [
-        (n, f"{f['at']}:{f['at'] + f['dim']}", f["unit"], f["frame"], ", ".join(f["names"]), _bounds(f), f["doc"])
+        (n, f"{f['at']}:{f['at'] + f['dim']}", f["unit"], f["frame"], ", ".join(f["names"]), bounds_text(f), f["doc"])
         for n, f in facts["observations"].items()
     ]
     print_table("Observations", ("name", "at", "unit", "frame", "components", "bounds", "meaning"), rows)
@@ -143,42 +93,25 @@ def _show(facts: Mapping[str, Any]) -> None:
     ]
     print_table("Cameras", ("name", "pixels", "field of view", "range of depth"), rows)
     rows = [
-        (n, str(c["dim"]), c["unit"], f"{c['rate_hz']:g} Hz", f"{1e3 * c['latency_s']:g} ms", _errors(c), c["doc"])
+        (n, str(c["dim"]), c["unit"], f"{c['rate_hz']:g} Hz", f"{1e3 * c['latency_s']:g} ms", errors_text(c), c["doc"])
         for n, c in facts["channels"].items()
     ]
     print_table("Channels", ("name", "dim", "unit", "rate", "latency", "errors", "meaning"), rows)
 
 
-def _range(distribution: Mapping[str, Any]) -> str:
-    """Say a distribution in a few words."""
-    match distribution:
-        case {"kind": "fixed", "value": value}:
-            return f"always {_number(value)}"
-        case {"kind": "choice", "values": values}:
-            return "one of " + ", ".join(map(_number, values))
-        case {"kind": "normal", "mean": mean, "std": std, "low": low, "high": high}:
-            return f"{mean:g} ± {std:g}, within {low:g} to {high:g}"
-        case {"kind": "log_uniform", "low": low, "high": high}:
-            return f"{low:g} to {high:g}, log scale"
-        case _:
-            return f"{distribution['low']:g} to {distribution['high']:g}"
-
-
-def _bounds(feature: Mapping[str, Any]) -> str:
-    """Say between which values an observation is, of all its components together."""
-    low, high = feature["low"], feature["high"]
-    if None in (*low, *high):
-        return "unlimited"
-    return f"{min(low):g} to {max(high):g}"
-
-
-def _number(value: float | str | None) -> str:
-    if value is None:
-        return "unlimited"
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def _errors(channel: Mapping[str, Any]) -> str:
-    """Name an instrument's errors, those that it has."""
-    ideal = {"gain": 1.0, "bias": 0.0, "noise": 0.0, "resolution": 0.0, "dropout": 0.0}
-    return ", ".join(f"{name} {channel[name]:g}" for name, value in ideal.items() if channel[name] != value)
+def _show_anchors(known: Mapping[str, str], measured: Sequence[Anchor]) -> None:
+    print_table("Physics anchored by formulas", ("module", "laws"), list(known.items()))
+    rows = [
+        (
+            a.name,
+            a.unit,
+            f"{a.expected:.5g}",
+            f"{a.measured:.5g}",
+            accepted_text(a),
+            "holds" if a.holds else "MISSED",
+            a.law,
+            a.source,
+        )
+        for a in measured
+    ]
+    print_table("Anchors", ("name", "unit", "expected", "measured", "accepted", "verdict", "law", "source"), rows)

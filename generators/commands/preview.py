@@ -1,15 +1,14 @@
 """`genba preview`: a contact sheet and videos of a dataset's episodes."""
 
-import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from generators.commands._bars import bars
 from generators.commands._options import OptionalPath, parse
 from generators.config import ConfigError
 from generators.dataset import Dataset
@@ -77,7 +76,7 @@ def main(argv: list[str]) -> int:
         facts = check(source, numbers, wanted)
         filmed = [] if options.no_video else [f.number for f in facts if f.duration > 0]
         made: list[Path] = [out / "sheet.png"]
-        with _bar() as show:
+        with bars() as show:
             tick = iter(range(1, len(numbers) + 1))
             sheet = make_sheet(source, numbers, wanted, lambda: show("contact sheet", next(tick) / len(numbers)))
             save(made[0], sheet)
@@ -124,23 +123,3 @@ def _tell(options: Options, numbers: list[int], made: list[Path], missing: list[
         return
     for path in made:
         print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-
-
-@contextlib.contextmanager
-def _bar() -> Generator[Any]:
-    """Show how far each file is: bars on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda name, share: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    tasks: dict[str, TaskID] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-
-        def show(name: str, share: float) -> None:
-            if name not in tasks:
-                tasks[name] = progress.add_task(name, total=1.0)
-            progress.update(tasks[name], completed=share)
-
-        yield show

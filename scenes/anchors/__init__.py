@@ -6,8 +6,11 @@ rates of the model, never its results. Tests assert every anchor; a task's page 
 """
 
 import importlib
+import inspect
+import math
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import NamedTuple
 
 
@@ -21,8 +24,8 @@ class Anchor(NamedTuple):
         unit: SI unit, "1" for a ratio.
         expected: by the formula.
         measured: by the model.
-        low: least that is accepted.
-        high: greatest that is accepted.
+        low: least that is accepted; -inf for no bound.
+        high: greatest that is accepted; inf for no bound.
     """
 
     name: str
@@ -38,6 +41,17 @@ class Anchor(NamedTuple):
     def holds(self) -> bool:
         """Whether the measured figure is accepted."""
         return self.low <= self.measured <= self.high
+
+    @property
+    def used(self) -> float:
+        """How much of what is accepted is used up: 0 at the expected figure, 1 at a bound, more beyond it."""
+        off = self.measured - self.expected
+        room = self.high - self.expected if off > 0 else self.expected - self.low
+        if not math.isfinite(off):
+            return math.inf
+        if not off or not math.isfinite(room):
+            return 0.0
+        return abs(off) / room if room > 0 else math.inf
 
 
 class Law(NamedTuple):
@@ -67,9 +81,32 @@ class Law(NamedTuple):
         return Anchor(name, self.law, self.source, self.unit, float(expected), float(measured), float(low), float(high))
 
 
+def farthest(cases: Iterable[Anchor]) -> Anchor:
+    """Return the case that uses up most of what is accepted: if it holds, all do."""
+    return max(cases, key=lambda a: (not a.holds, a.used))
+
+
 def modules() -> tuple[str, ...]:
     """Return the names of the modules that measure, sorted."""
     return tuple(sorted(info.name for info in pkgutil.iter_modules(__path__)))
+
+
+def load(name: str) -> ModuleType:
+    """Import one of `modules`."""
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def vouching(task_name: str) -> dict[str, str]:
+    """Say what vouches for a task, without measuring it.
+
+    Args:
+        task_name: as "steel/crane_coil".
+
+    Returns:
+        module -> its docstring's first sentence; empty for a task that nothing vouches for.
+    """
+    found = {name: load(name) for name in modules()}
+    return {n: (inspect.getdoc(m) or "").partition("\n\n")[0] for n, m in found.items() if task_name in m.TASKS}
 
 
 def measure(task_name: str) -> Iterator[Anchor]:
@@ -78,7 +115,5 @@ def measure(task_name: str) -> Iterator[Anchor]:
     Args:
         task_name: as "steel/crane_coil"; of a task that nothing vouches for, nothing comes.
     """
-    for name in modules():
-        module = importlib.import_module(f"{__name__}.{name}")
-        if task_name in module.TASKS:
-            yield from module.measure()
+    for name in vouching(task_name):
+        yield from load(name).measure()

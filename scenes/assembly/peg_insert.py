@@ -21,12 +21,10 @@ stalls; release. It reads what the cell reports and the drawing, nothing else. 1
 100 on others, in 13 s; the same at 0.02 mm.
 Degraded: no_search, tilted, over_speed, stiff.
 
-Anchors: Whitney's jam boundary, convergence in the timestep, friction on a slope (tests/scenes/test_peg_anchors.py).
+Anchors: Whitney's jam boundary, convergence in the timestep, friction on a slope (scenes/anchors/insertion.py).
 """
 
 import dataclasses
-import functools
-import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -34,35 +32,27 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from scenes.machines import arm, arm_telemetry, cell, cell_looks, fixture, insertion, tool
+from scenes.machines import arm, arm_telemetry, cell, fixture, insertion, peg_cell, tool
 from scenes.machines.arm import ArmParams
 from scenes.machines.arm_models import ARM6_M
-from scenes.machines.arm_pilot import Pilot, Pose
+from scenes.machines.arm_pilot import Pose
 from scenes.machines.arm_telemetry import WristParams
 from scenes.machines.cell import CellLook
 from scenes.machines.fixture import FixtureParams
-from scenes.machines.inserter import PHASES, POINTING_DOWN, Habits, Inserter
-from scenes.machines.look import mount
+from scenes.machines.inserter import PHASES, POINTING_DOWN, Inserter
+from scenes.machines.inserter_habits import MODES, Habits, habits
+from scenes.machines.peg_cell import ARM, PLACE
 from scenes.machines.tool import ToolParams
 from scenes.stock_fits import Fit
-from sim.cameras import Lens, label
-from sim.channels import Channel, add_channel
 from sim.distributions import Choice, LogUniform, Uniform
 from sim.parameters import param
 from sim.spec import new_spec
-from sim.task import Command, Feature, State, Task
+from sim.task import Command, State, Task
 
 Array = NDArray[Any]
 
-ARM = arm.names_of(ARM6_M)
-BASE = ((0.0, 0.0, cell_looks.PEDESTAL), (0.0, 0.0, 0.0, 1.0))  # where the arm stands: it reaches along x
-PLACE = (0.72, 0.17)  # m, the fixture's usual place: the shoulder's offset aside, so that the arm points straight at it
 WINDOW = 0.25  # rad, soft limits about the usual place: 0.2 m of the tool
 GENTLE, OVERLOAD = 50.0, 100.0  # N: on a seated peg; measuring range of a built-in wrist sensor of this class
-# Sensors of 2/3" and 1/2.9" with pixels of 3.45 um (IMX264, IMX273), fixed lenses; depth in steps of 0.1 mm.
-OVERVIEW = Lens(8e-3, (8.446e-3, 7.066e-3), (2448, 2048), 0.10, 6.5535)
-CLOSE = Lens(8e-3, (4.968e-3, 3.726e-3), (1440, 1080), 0.02, 6.5535)
-WRIST = Lens(4e-3, (4.968e-3, 3.726e-3), (1440, 1080), 0.02, 6.5535)
 _NEAR = 0.05  # m, from where on the way to the hole is paid
 
 
@@ -104,68 +94,35 @@ class PegInsert(Task):
     Params = PegInsertParams
     actuators = ARM.actuators
     failures = ("over_force", "wedge", "jam", "missed_chamfer")
-    degradations = ("no_search", "tilted", "over_speed", "stiff")
+    degradations = MODES
     memory = (*insertion.MEMORY, *arm.memory(ARM))
-    features: ClassVar = (
-        arm_telemetry.features(ARM)
-        | insertion.FEATURES
-        | {name: Feature("rad", doc="Position reference of a joint, from the base to the tip.") for name in ARM.joints}
-        | {
-            "joints": Feature("rad", "", ARM.joints, "Joint positions by encoder.", -2 * math.pi, 2 * math.pi),
-            "speeds": Feature("rad/s", "", ARM.joints, "Joint speeds by encoder.", -4.0, 4.0),
-            "torques": Feature("N*m", "", ARM.joints, "Motor torques at the joints.", -400.0, 400.0),
-            "command": Feature("rad", "", ARM.joints, "Last position references.", -2 * math.pi, 2 * math.pi),
-            "force": Feature("N", "wrist", ("x", "y", "z"), "Wrist sensor, weight included.", -300.0, 300.0),
-            "torque": Feature("N*m", "wrist", ("x", "y", "z"), "Wrist sensor, weight included.", -60.0, 60.0),
-            "tip": Feature(
-                "m", "nominal", ("x", "y", "z"), "Nominal tip from the hole as the cell knows it.", -1.0, 1.0
-            ),
-            "axis": Feature("1", "nominal", ("x", "y", "z"), "Tool's axis, outwards; the hole's is z.", -1.1, 1.1),
-            "drawing": Feature("m", "", ("peg", "hole", "chamfer", "depth"), "Diameters, chamfer, depth.", 0.0, 0.1),
-        }
-    )
+    features: ClassVar = peg_cell.FEATURES | insertion.FEATURES
 
     def build(self, p: PegInsertParams) -> mujoco.MjSpec:
         """Make the cell: the arm with its tool and peg, and the fixture where it really is."""
         spec = new_spec("peg_insert", timestep=0.001)
         cell.add_surroundings(spec, p.look, PLACE)
         fixture.add_fixture(spec, p.fixture, p.fit, PLACE, p.look)
-        pilot = _pilot()
-        paint, window = cell.colours(p.look)["robot"][:3], (pilot.low, pilot.high)
-        arm.add_arm(spec, ARM6_M, p.arm, pos=BASE[0], quat=BASE[1], window=window, paint=paint)
-        label(spec, "robot", "base")
-        pos, quat = arm.flange_pose(ARM6_M)
-        flange = spec.body(ARM.tip).add_body(name="sensor", pos=pos, quat=quat)
+        pilot = peg_cell.pilot(WINDOW)
+        flange = peg_cell.add_robot(spec, p.arm, pilot, p.look)
         tool.add_tool(spec, flange, p.tool, p.fit, p.look)
         arm.compensate(spec, p.arm, "sensor")
         arm_telemetry.add_telemetry(spec, ARM, p.arm)
         arm_telemetry.add_force_torque(spec, "wrist", p.wrist)
-        _add_pose(spec)
+        peg_cell.add_pose(spec)
         insertion.add_sensors(spec, p.fit)
         nominal = fixture.nominal_mouth(p.fixture, PLACE)
         tip = Pose(nominal + np.array([p.start_x, p.start_y, p.start_z]), np.array(POINTING_DOWN))
         home = arm.key(ARM6_M, p.arm, pilot.reach(tip, seed=(pilot.low + pilot.high) / 2))
         rest = np.zeros(len(tool.JOINTS))
         spec.add_key(name="home", qpos=np.append(home.qpos, rest), act=home.act, ctrl=home.ctrl)
-        spec.add_numeric(name="nominal", data=nominal)
-        spec.add_numeric(name="drawing", data=[p.diameter, 2 * p.fit.hole, p.chamfer, p.depth])
-        _add_cameras(spec, flange, p.look)
+        peg_cell.add_drawing(spec, nominal, p.fit)
+        peg_cell.add_cameras(spec, flange, p.look)
         return spec
 
     def observe(self, s: State) -> dict[str, Array]:
         """Return what the cell's controller knows: its axes, the wrist sensor, the nominal hole, the drawing."""
-        axes = [f"Axis{i}." for i in range(1, len(ARM.joints) + 1)]
-        return {
-            "joints": np.concatenate([s.sensor(f"{a}ActualPosition") for a in axes], axis=-1),
-            "speeds": np.concatenate([s.sensor(f"{a}ActualSpeed") for a in axes], axis=-1),
-            "torques": np.concatenate([s.sensor(f"{a}Motor.Torque") for a in axes], axis=-1),
-            "command": np.concatenate([s.actuator(name).ctrl for name in ARM.actuators], axis=-1),
-            "force": s.sensor("Wrist.Force"),
-            "torque": s.sensor("Wrist.Torque"),
-            "tip": s.sensor("Tool.ActualPosition"),
-            "axis": s.sensor("Tool.ActualAxis"),
-            "drawing": s.numeric("drawing"),
-        }
+        return peg_cell.observe(s)
 
     def logic(self, s: State) -> None:
         """Watch the insertion, and the motors' windings."""
@@ -195,27 +152,12 @@ class PegInsert(Task):
 
     def expert(self, s: State, p: PegInsertParams, *, mode: str, rng: np.random.Generator) -> Iterator[Command]:
         """Find the hole and put the peg in, by the wrist sensor."""
-        yield from inserter(s, p, _habits(mode, rng)).work()
+        yield from inserter(s, p, habits(mode, rng)).work()
 
 
-def inserter(s: State, p: PegInsertParams, habits: Habits) -> Inserter:
+def inserter(s: State, p: PegInsertParams, how: Habits) -> Inserter:
     """Return who does the work, with the drawing and nothing else of p."""
-    return Inserter(s, _pilot(), 1.0 / PegInsert.control_hz, p.fit, habits)
-
-
-def _habits(mode: str, rng: np.random.Generator) -> Habits:
-    """Return how the work is done, with bad habits where degraded."""
-    if mode == "no_search":
-        return Habits(searches=False, push=rng.uniform(32.0, 50.0))
-    if mode == "tilted":
-        at, lean = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(2.0, 6.0))
-        bend = (lean * math.cos(at), lean * math.sin(at))
-        return Habits(yields=False, lean=bend, push=rng.uniform(32.0, 60.0))
-    if mode == "over_speed":
-        return Habits(haste=rng.uniform(6.0, 20.0))
-    if mode == "stiff":
-        return Habits(yields=False, push=rng.uniform(32.0, 60.0))
-    return Habits()
+    return Inserter(s, peg_cell.pilot(WINDOW), 1.0 / PegInsert.control_hz, p.fit, how)
 
 
 def _reward(s: State) -> Array:
@@ -225,41 +167,6 @@ def _reward(s: State) -> Array:
     near = np.exp(-np.hypot(off, np.minimum(down, 0.0)) / _NEAR)
     share = np.clip(down / s.numeric("fit")[..., 3], 0.0, 1.0)
     return 0.2 * np.where(inside, 1.0, near) + inside * (0.1 + 0.3 * share)
-
-
-@functools.cache
-def _pilot() -> Pilot:
-    """Return the arm's kinematics with the nominal tool, within the cell's soft limits."""
-    hand = ((0.0, 0.0, tool.REACH), (1.0, 0.0, 0.0, 0.0))
-    over = Pose(np.array([*PLACE, fixture.PLATE + 0.03]), np.array(POINTING_DOWN))
-    centre = Pilot(ARM6_M, base=BASE, tool=hand).reach(over)
-    return Pilot(ARM6_M, base=BASE, tool=hand, window=(centre - WINDOW, centre + WINDOW))
-
-
-def _add_pose(spec: mujoco.MjSpec) -> None:
-    """Add what the arm's controller reports of its tool, against the hole as the cell knows it."""
-    for kind, name, unit, step, doc in (
-        (
-            mujoco.mjtSensor.mjSENS_FRAMEPOS,
-            "Tool.ActualPosition",
-            "m",
-            1e-5,
-            "Nominal tip, by the arm's kinematics; taught by this arm, too.",
-        ),
-        (mujoco.mjtSensor.mjSENS_FRAMEZAXIS, "Tool.ActualAxis", "1", 1e-5, "Tool's axis, by the arm's kinematics."),
-    ):
-        sensor = spec.add_sensor(type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname="tool")
-        sensor.reftype, sensor.refname = mujoco.mjtObj.mjOBJ_SITE, "nominal"
-        add_channel(spec, sensor, Channel(name, unit, 100, frame="nominal", resolution=step, doc=doc))
-
-
-def _add_cameras(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: CellLook) -> None:
-    """Add the cell's cameras."""
-    x, y = PLACE
-    world, level = spec.worldbody, fixture.PLATE
-    mount(world, "overview", OVERVIEW, ((x + 0.92, y - 1.30, 1.62), (x - 0.42, y + 0.05, 0.80)), p.overview)
-    mount(world, "close", CLOSE, ((x + 0.18, y - 0.25, level + 0.16), (x, y, level + 0.015)), p.close, tolerance=0.005)
-    mount(flange, "wrist", WRIST, (tool.CAMERA, (0.0, 0.0, tool.VIEWED)), p.wrist, tolerance=0.002)
 
 
 def _work_order(p: PegInsertParams) -> dict[str, str]:

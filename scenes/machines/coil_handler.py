@@ -33,17 +33,21 @@ class CoilHandler:
     Attributes:
         pilot: at the controls.
         coil: as the work order says.
+        rise: by how much the coil is raised before it travels, m.
         haste: how much faster the hook creeps than it should.
         off_centre: how far short of the coil's middle the arm stops, m.
         trims_load: whether sway is damped by camera when the hook is loaded, too.
+        mistaken: way from the coil to another that is taken for it (3,), m.
         tare: load on the load cells when the hook is empty, N; measured on the way.
     """
 
     pilot: Pilot
     coil: Coil
+    rise: float
     haste: float = 1.0
     off_centre: float = 0.0
     trims_load: bool = True
+    mistaken: Array = dataclasses.field(default_factory=lambda: np.zeros(3))
     tare: float = c_hook.TARE
 
     def fetch(self) -> Iterator[Command]:
@@ -62,6 +66,13 @@ class CoilHandler:
         yield from pilot.travel((rest + before - into)[:2], "insert", speed=_INCHING)
         yield from self.settle(self.to_coil, into, "insert", tolerance=0.02)
 
+    def work(self) -> Iterator[Command]:
+        """Do all of it."""
+        yield from self.fetch()
+        yield from self.lift()
+        yield from self.carry()
+        yield from self.set_down()
+
     def lift(self) -> Iterator[Command]:
         """Take the weight, then raise the coil above its neighbours."""
         pilot, creep = self.pilot, _CREEP * self.haste
@@ -71,7 +82,7 @@ class CoilHandler:
         drop = c_hook.ARM_DROP - c_hook.ARM_HALF[2] + self.coil.bore / 2
         inertia = [i / self.coil.mass for i in self.coil.inertia]
         pilot.swing = lambda axis: c_hook.swing(axis, (mass, drop, mass * inertia[axis]))
-        yield from pilot.hoist(self.coil.outer + CLEARANCE, "lift")
+        yield from pilot.hoist(self.rise, "lift")
         pilot.trimmed = self.trims_load
         yield from pilot.level("lift")
         yield from pilot.damp("lift", tolerance=0.03)
@@ -115,9 +126,9 @@ class CoilHandler:
         return self.coil.mass * GRAVITY
 
     def to_coil(self) -> Array:
-        """Return the measured way from the arm to the coil (3,), m."""
+        """Return the measured way from the arm to what is taken for the coil (3,), m."""
         s = self.pilot.s
-        return s.sensor("Coil.ActualPosition") - s.sensor("Hook.ActualPosition")
+        return s.sensor("Coil.ActualPosition") - s.sensor("Hook.ActualPosition") + self.mistaken
 
     def to_target(self) -> Array:
         """Return the measured way from the coil to the target (3,), m."""

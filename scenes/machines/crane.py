@@ -21,6 +21,7 @@ from scenes.machines.scenery import add_parts
 from sim.cameras import label
 from sim.distributions import Uniform
 from sim.parameters import param
+from sim.spec import weigh
 from sim.task import State
 
 Array = NDArray[np.float64]
@@ -157,8 +158,7 @@ def add_crane(spec: mujoco.MjSpec, p: CraneParams, pose: Pose, *, load: float) -
     trolley = _add_trolley(spec, p)
     block = spec.worldbody.add_body(name="block")
     block.add_freejoint(name="block")
-    block.explicitinertial = True
-    block.mass, block.inertia = BLOCK_MASS, [180.0, 300.0, 330.0]
+    weigh(block, BLOCK_MASS, [180.0, 300.0, 330.0])
     block.add_site(name="block", size=[0.05, 0.05, 0.05])
     add_parts(spec, block, BLOCK, (PIN_DROP,), name="block")
     label(spec, "hook", "block")
@@ -225,8 +225,7 @@ def _add_bridge(spec: mujoco.MjSpec, p: CraneParams) -> None:
     )
     along = [math.cos(p.skew), -math.sin(p.skew), 0.0]  # skew turns the bridge, not the rails
     _add_axis(bridge, "bridge", along, travel_range(p, "bridge"))
-    bridge.explicitinertial = True
-    bridge.mass, bridge.inertia = 20e3 + 1e3 * p.span, [1e6, 1e6, 1e6]  # 1 t per metre of twin box girder
+    weigh(bridge, 20e3 + 1e3 * p.span, [1e6, 1e6, 1e6])  # 1 t per metre of twin box girder
     add_parts(spec, bridge, BRIDGE, (p.span,), name="bridge")
     label(spec, "crane", "bridge")
 
@@ -235,14 +234,12 @@ def _add_trolley(spec: mujoco.MjSpec, p: CraneParams) -> mujoco.MjsBody:
     """Add the trolley and the hoist's drum on the bridge."""
     trolley = spec.body("bridge").add_body(name="trolley", pos=[0, -p.span / 2, 0])
     _add_axis(trolley, "trolley", [0, 1, 0], travel_range(p, "trolley"))
-    trolley.explicitinertial = True
-    trolley.mass, trolley.inertia = 16e3, [3e4, 3e4, 3e4]
+    weigh(trolley, 16e3, [3e4, 3e4, 3e4])
     trolley.add_site(name="trolley", size=[0.05, 0.05, 0.05])
     add_parts(spec, trolley, TROLLEY, name="trolley")
     drum = trolley.add_body(name="hoist", pos=[0, -1.0, 0])
     _add_axis(drum, "hoist", [0, -1, 0], travel_range(p, "hoist"))
-    drum.explicitinertial = True
-    drum.mass, drum.inertia = 1.0, [1.0, 1.0, 1.0]  # the drum's inertia is the motor's armature
+    weigh(drum, 1.0, [1.0, 1.0, 1.0])  # the drum's inertia is the motor's armature
     return trolley
 
 

@@ -8,7 +8,6 @@ The scene's channels are Axis1 to Axis6.ActualPosition, Wrist.Force, Wrist.Torqu
 """
 
 import collections
-import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scenes.machines.arm_pilot import Pilot, Pose, pose_error
+from scenes.machines.inserter_habits import Habits
 from scenes.machines.tool import REACH, SENSOR_AT, tool_load
 from scenes.stock_fits import EDGE, Fit
 from sim import skills
@@ -50,25 +50,6 @@ _RENEW = 5  # control steps
 _LATE = 4  # control steps from reference to encoder
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Habits:
-    """How the work is done; the defaults are good habits.
-
-    Attributes:
-        haste: speeds over what they should be.
-        searches: whether to look for the hole where it is not found at once.
-        yields: whether forces and moments are given way to.
-        lean: rad, how the tool is held off the nominal axis, about its x and y.
-        push: N, along the axis while inserting.
-    """
-
-    haste: float = 1.0
-    searches: bool = True
-    yields: bool = True
-    lean: tuple[float, float] = (0.0, 0.0)
-    push: float = 14.0
-
-
 class Inserter:
     """A controller at work.
 
@@ -92,12 +73,22 @@ class Inserter:
         self.tare, self.wrench = np.zeros(6), np.zeros(6)  # at the sensor; on the tip, in the tool's frame
         self.mark, self.level = np.zeros(3), np.zeros(3)  # where the face is, from the nominal mouth; the axis into it
         self.ways = np.zeros((6, 6))  # from a small twist in world to joints, rad
+        self.hand = np.zeros(0)  # what is commanded of the tool, after the joints
+        self.slack = (
+            0.0  # m that the peg may have moved in the hand: short of the bottom by less, a stall is the bottom
+        )
         self.steps = 0
         self.command("approach")
         self.level = self.frame[:, 2].copy()
 
     def work(self) -> Iterator[Command]:
         """Bring the peg to the hole, find it, go in, and let the force off at the bottom."""
+        yield from self.bring_in()
+        while True:
+            yield self.move(self.yielding(4.0), "seat")
+
+    def bring_in(self) -> Iterator[Command]:
+        """Bring the peg to the hole, find it and push it to the bottom."""
         feels = self.habits.yields and self.habits.searches
         aside = self.fit.diameter + 2 * self.fit.chamfer + _ASIDE if feels else 0.0
         yield from self.approach(aside)
@@ -107,18 +98,11 @@ class Inserter:
         if self.habits.searches:
             yield from self.find(aside)
         yield from self.insert()
-        while True:
-            yield self.move(self.yielding(4.0), "seat")
 
     def approach(self, aside: float) -> Iterator[Command]:
-        """Move the tip over the nominal mouth or aside of it, m, jerk-limited, and tare the sensor there."""
-        haste = self.habits.haste
+        """Move the tip over the nominal mouth or aside of it, m, and tare the sensor there."""
         goal = self.over(aside)
-        way, turn = (float(np.linalg.norm(part)) for part in np.split(pose_error(self.pilot.pose(self.q), goal), 2))
-        for speed in skills.move(way, Limits(0.15 * haste, 0.6 * haste, 4.0), self.period):
-            step = speed * self.period
-            self.q = self.pilot.approach(self.q, goal, way=step, turn=turn * step / way)
-            yield self.command("approach")
+        yield from self.travel(goal, "approach")
         seen: list[Array] = []
         for i in range(round(1.1 / self.period)):
             self.q = self.pilot.approach(self.q, goal, way=1e-3, turn=1e-2)
@@ -128,6 +112,15 @@ class Inserter:
         self.tare = np.mean(seen, axis=0)
         self.wrench = np.zeros(6)
         self.level = self.frame[:, 2].copy()
+
+    def travel(self, goal: Pose, phase: str) -> Iterator[Command]:
+        """Move the tip straight to a pose, jerk-limited."""
+        haste = self.habits.haste
+        way, turn = (float(np.linalg.norm(part)) for part in np.split(pose_error(self.pilot.pose(self.q), goal), 2))
+        for speed in skills.move(way, Limits(0.15 * haste, 0.6 * haste, 4.0), self.period):
+            step = speed * self.period
+            self.q = self.pilot.approach(self.q, goal, way=step, turn=turn * step / way)
+            yield self.command(phase)
 
     def touch(self, phase: str, *, deepest: float = math.inf) -> Iterator[Command]:
         """Go down until the peg meets something, or is deeper than the face, m."""
@@ -162,12 +155,12 @@ class Inserter:
             self.mark = self.place()
             yield from self.spiral()
 
-    def shift(self, way: tuple[float, float, float]) -> Iterator[Command]:
+    def shift(self, way: tuple[float, float, float], phase: str = "search") -> Iterator[Command]:
         """Move by a way (3,), m, in the tool's frame."""
         size = math.hypot(*way)
         for speed in skills.move(size, Limits(0.04, 0.4, 4.0), self.period):
             share = speed / size
-            yield self.move((way[0] * share, way[1] * share, way[2] * share, 0, 0, 0), "search")
+            yield self.move((way[0] * share, way[1] * share, way[2] * share, 0, 0, 0), phase)
 
     def spiral(self) -> Iterator[Command]:
         """Go round on the face, ever wider, until the peg drops or its edge is caught."""
@@ -188,7 +181,7 @@ class Inserter:
     def insert(self) -> Iterator[Command]:
         """Go in, giving way to forces and moments; where it stalls, push harder and dither in a cone."""
         stalled, deepest, since, t = 0.0, self.depth, 0.0, 0.0
-        while self.depth < 0.97 * self.fit.depth or self.push < 0.8 * self.habits.push:
+        while self.depth < 0.97 * self.fit.depth - self.slack * (stalled >= 3) or self.push < 0.8 * self.habits.push:
             twist = self.yielding(self.habits.push * (1 + 0.12 * stalled))
             if stalled and self.habits.yields:
                 rate = 4 * math.pi
@@ -247,7 +240,7 @@ class Inserter:
             self.trim = np.minimum(np.maximum(trim, -_TRIM_MOST), _TRIM_MOST)
         self.steps += 1
         self.sense()
-        return Command(self.q + self.trim, phase)
+        return Command(np.concatenate([self.q + self.trim, self.hand]), phase)
 
     def sense(self) -> None:
         """Take in the sensor's latest reading: force and moment on the peg's nominal tip, less weight and tare."""

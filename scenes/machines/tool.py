@@ -10,6 +10,7 @@ Rule: lengths along the tool count from the flange, outwards.
 import dataclasses
 import functools
 import math
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -38,6 +39,22 @@ _DAMPING = 0.15  # ratio; elastomer pads
 CAMERA = (0.0, 0.105, 0.075)  # m, where a camera on the tool's bracket looks from
 
 
+class Device(NamedTuple):
+    """Springs of a remote-centre-compliance device.
+
+    Attributes:
+        lateral: across, N/m.
+        axial: along, N/m.
+        tilt: N m/rad.
+        centre: where they meet, m beyond the peg's nominal tip.
+    """
+
+    lateral: float
+    axial: float
+    tilt: float
+    centre: float
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ToolParams:
     """What differs from tool to tool, and from grasp to grasp."""
@@ -58,6 +75,11 @@ class ToolParams:
     lean_x: float = param(Uniform(-0.005, 0.005), "rad", "Peg in the jaws about the tool's x: worn jaws, 0.3 degrees.")
     lean_y: float = param(Uniform(-0.005, 0.005), "rad", "Peg in the jaws about the tool's y: worn jaws, 0.3 degrees.")
 
+    @property
+    def device(self) -> Device:
+        """The compliance device."""
+        return Device(self.lateral_stiffness, self.axial_stiffness, self.tilt_stiffness, self.centre)
+
 
 def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fit, look: CellLook) -> None:
     """Put the tool on a flange and a peg into it.
@@ -73,14 +95,9 @@ def add_tool(spec: mujoco.MjSpec, flange: mujoco.MjsBody, p: ToolParams, fit: Fi
         fit: the peg's.
         look: how it looks.
     """
-    add_colours(spec, flange, _sensor(), look)
-    flange.add_site(name="wrist", pos=[0, 0, SENSOR_AT], size=[2e-3, 2e-3, 2e-3])
-    flange.add_site(name="tool", pos=[0, 0, REACH], size=[1e-3, 1e-3, 1e-3])
-    flange.explicitinertial = True
-    flange.mass, flange.ipos, flange.inertia = SENSOR_MASS, [0, 0, 0.022], [4e-4, 4e-4, 5e-4]
+    add_head(spec, flange, look)
     centre = REACH + p.centre
-    gripper = flange.add_body(name="gripper", pos=[0, 0, centre])
-    _add_device(gripper, p, fit)
+    gripper = add_device(flange, p.device, GRIPPER_MASS, fit)
     for geom in add_colours(spec, gripper, _jaws(fit.radius), look):
         geom.pos = [0, 0, -centre]
     label(spec, "gripper", flange.name, "gripper")
@@ -104,25 +121,44 @@ def tool_load(fit: Fit) -> tuple[float, float]:
     return mass, sum(m * z for m, z in parts) / mass - SENSOR_AT
 
 
-def _add_device(gripper: mujoco.MjsBody, p: ToolParams, fit: Fit) -> None:
-    """Hang the gripper on the springs of the compliance device; its origin is the compliance centre."""
-    mass = GRIPPER_MASS + fit.peg_mass(PEG)
-    arm = REACH + p.centre - _GRIPPER_AT
+def add_head(spec: mujoco.MjSpec, flange: mujoco.MjsBody, look: CellLook) -> None:
+    """Put the force-torque sensor and the device's upper plate on a flange; sites "wrist" and "tool"."""
+    add_colours(spec, flange, _sensor(), look)
+    flange.add_site(name="wrist", pos=[0, 0, SENSOR_AT], size=[2e-3, 2e-3, 2e-3])
+    flange.add_site(name="tool", pos=[0, 0, REACH], size=[1e-3, 1e-3, 1e-3])
+    flange.explicitinertial = True
+    flange.mass, flange.ipos, flange.inertia = SENSOR_MASS, [0, 0, 0.022], [4e-4, 4e-4, 5e-4]
+
+
+def add_device(flange: mujoco.MjsBody, device: Device, mass: float, fit: Fit) -> mujoco.MjsBody:
+    """Hang body "gripper" on the springs of the compliance device; its origin is the compliance centre.
+
+    Args:
+        flange: what carries the device.
+        device: its springs.
+        mass: of the gripper, kg, less what moves in it.
+        fit: of the peg that it holds.
+    """
+    centre = REACH + device.centre
+    gripper = flange.add_body(name="gripper", pos=[0, 0, centre])
+    load = GRIPPER_MASS + fit.peg_mass(PEG)
+    arm = centre - _GRIPPER_AT
     inertia = _GRIPPER_INERTIA[0] + GRIPPER_MASS * arm**2
     gripper.explicitinertial = True
-    gripper.mass, gripper.ipos, gripper.inertia = GRIPPER_MASS, [0, 0, -arm], _GRIPPER_INERTIA
+    gripper.mass, gripper.ipos, gripper.inertia = mass, [0, 0, -arm], _GRIPPER_INERTIA
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
     x, y, z = np.eye(3)
-    for name, kind, axis, rate, load, stop in (
-        ("rcc_x", slide, x, p.lateral_stiffness, mass, _TRAVEL),
-        ("rcc_y", slide, y, p.lateral_stiffness, mass, _TRAVEL),
-        ("rcc_z", slide, z, p.axial_stiffness, mass, _TRAVEL),
-        ("rcc_a", hinge, x, p.tilt_stiffness, inertia, _TURN),
-        ("rcc_b", hinge, y, p.tilt_stiffness, inertia, _TURN),
+    for name, kind, axis, rate, inert, stop in (
+        ("rcc_x", slide, x, device.lateral, load, _TRAVEL),
+        ("rcc_y", slide, y, device.lateral, load, _TRAVEL),
+        ("rcc_z", slide, z, device.axial, load, _TRAVEL),
+        ("rcc_a", hinge, x, device.tilt, inertia, _TURN),
+        ("rcc_b", hinge, y, device.tilt, inertia, _TURN),
     ):
         joint = gripper.add_joint(name=name, type=kind, axis=axis, range=[-stop, stop], limited=True)
         joint.stiffness = [rate, 0, 0]
-        joint.damping = [2 * _DAMPING * math.sqrt(rate * load), 0, 0]
+        joint.damping = [2 * _DAMPING * math.sqrt(rate * inert), 0, 0]
+    return gripper
 
 
 @functools.cache

@@ -36,6 +36,7 @@ from scenes.machines.crane_driver import PHASES, Driver, sway_omega
 from scenes.machines.crane_looks import add_cameras
 from scenes.machines.hall import Bay, HallLook, add_hall
 from scenes.machines.scenery import add_parts
+from scenes.orders import worded
 from scenes.stock import STEEL_DENSITY
 from scenes.stock_looks import MARK, PACK, PLATE, stored_plates
 from sim.cameras import label
@@ -260,5 +261,4 @@ def _work_order(p: CraneTransportParams) -> dict[str, str]:
         f"吊り荷({mass:.1f}t)をx {x:.1f} m、y {y:.1f} mの印の真上へ移動してください。荷を振らさないこと。",
         f"天井クレーン作業。吊り荷{mass:.1f}t、移動距離{way:.1f}m、行き先x {x:.1f} m、y {y:.1f} m。振れ止めして停止。",
     )
-    pick = int(1e3 * p.thickness) % len(english)
-    return {"en": english[pick], "ja": japanese[pick]}
+    return worded(english, japanese, 1e3 * p.thickness)

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from generators.commands import env, view
-from generators.commands.describe import describe
+from generators.description import describe
+from scenes import anchors
 from scenes.catalog import load_task, task_names
 from sim.errors import GenbaError, TaskError
 from sim.model import CONTROL
@@ -26,7 +27,7 @@ from sim.rollout import rollout, rollouts
 EXAMPLE = "new_scene:MyTask"
 
 
-@pytest.mark.parametrize("command", ["list", "describe", "env", "view"])
+@pytest.mark.parametrize("command", ["list", "describe", "env", "view", "page", "bench"])
 def test_help_has_an_example_that_runs_the_command(genba, command):
     result = genba(command, "--help")
     assert result.code == 0
@@ -85,6 +86,29 @@ def test_describe_as_json_holds_the_same_and_is_strict_json(genba):
     assert facts["channels"]["laser"]["latency_s"] == 0.02
     assert list(facts["observations"]) == ["pusher", "laser", "force", "mark", "touched"]
     assert facts["signals"]["touched"]["dim"] == 1
+
+
+def test_describe_measures_the_anchors_that_vouch_for_a_task(genba, monkeypatch):
+    law = anchors.Law("weight", "W = m g", "statics", "N")
+    found = [law.near(100.0, 101.0, rel=0.05), law.within(100.0, 100.5, -np.inf, 110.0, case="heavy")]
+    monkeypatch.setattr(anchors, "vouching", lambda name: {"weights": "Weights."})
+    monkeypatch.setattr(anchors, "measure", lambda name: iter(found))
+    plain = genba("describe", EXAMPLE, "--json")
+    assert json.loads(plain.out)["anchors"] == {"weights": "Weights."}
+    assert "measured" not in json.loads(plain.out)
+    assert "weights  Weights." in genba("describe", EXAMPLE).out
+
+    result = genba("describe", EXAMPLE, "--anchors")
+    facts = json.loads(genba("describe", EXAMPLE, "--anchors", "--json").out)
+
+    assert result.code == 0
+    assert re.search(r"^weight +N +100 +101 +± 5 \(5 %\) +holds +W = m g +statics$", result.out, re.MULTILINE)
+    assert [(a["name"], a["low"], a["holds"]) for a in facts["measured"]] == [
+        ("weight", 95.0, True),
+        ("weight, heavy", None, True),
+    ]
+    found.append(law.near(100.0, 120.0, rel=0.05))
+    assert genba("describe", EXAMPLE, "--anchors").code == 1
 
 
 @pytest.mark.parametrize("name", task_names())

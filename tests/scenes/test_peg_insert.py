@@ -13,7 +13,7 @@ from scenes.assembly.peg_insert import PegInsert, PegInsertParams, inserter
 from scenes.machines import insertion, tool
 from scenes.machines.arm_telemetry import WristParams
 from scenes.machines.fixture import FixtureParams
-from scenes.machines.inserter import Habits
+from scenes.machines.inserter_habits import Habits
 from scenes.machines.insertion import HARD, SEATED
 from scenes.stock_fits import FACES
 from sim.cameras import camera_id, camera_pose, intrinsics, project, segments, visible

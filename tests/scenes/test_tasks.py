@@ -118,3 +118,11 @@ def test_the_work_order_is_worded_in_both_languages(episodes):
         assert set(episode.instruction) == {"en", "ja"}
         assert all(len(text) > 10 for text in episode.instruction.values())
         assert any("぀" <= c <= "ヿ" or "一" <= c <= "鿿" for c in episode.instruction["ja"])
+
+
+def test_no_centre_of_mass_is_where_nobody_put_it(task):
+    """A centre of mass that is not given is as far from the body as the body from its parent: see sim.spec.weigh."""
+    model = task.build(task.Params()).compile()
+    away = np.abs(model.body_pos).max(axis=1) > 0
+    same = np.isclose(model.body_ipos, model.body_pos).all(axis=1)
+    assert [model.body(int(i)).name for i in np.flatnonzero(away & same & (model.body_mass > 0))] == []
