@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scenes.machines.scenery import Kit, Parts, add_parts, boxes, plates
 from scenes.stock import GROUND, HIDDEN, STEEL_DENSITY
 from sim.cameras import label
+from sim.spec import weigh
 
 Array = NDArray[np.floating]
 
@@ -164,8 +165,7 @@ def _add_feet(body: mujoco.MjsBody, plate: Plate, *, name: str, x: float, sides:
     number = int(name[len("plate")])
     below = GROUND | sum(top(n) for n in range(number + 1, PLATES + 1))
     feet = body.add_body(name=name, pos=[x, 0, _FOOT - plate.thickness / 2])
-    feet.explicitinertial = True
-    feet.mass, feet.inertia = 1e-3, [1e-6, 1e-6, 1e-6]
+    weigh(feet, 1e-3, [1e-6, 1e-6, 1e-6])
     for side in sides:
         feet.add_geom(
             type=mujoco.mjtGeom.mjGEOM_SPHERE,

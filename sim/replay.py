@@ -39,13 +39,14 @@ def recorded(episode: Episode) -> Recorded:
     return Recorded(control_stride=1, **{n: getattr(episode, n) for n in names})
 
 
-def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0) -> list[str]:
+def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0, steps: int | None = None) -> list[str]:
     """Replay episodes side by side and compare every state and observation bit by bit.
 
     Args:
         task: the task that was recorded.
         episodes: what was recorded; those of length 0 are trivially right.
         keyframe: which keyframe to start from; an episode without it is not replayed.
+        steps: how many control steps to replay; None: to the end.
 
     Returns:
         For each episode "" where it is bitwise the same, else the first difference: "different model", or the step and
@@ -65,16 +66,18 @@ def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0) -> l
         scenarios.append(found)
     if rows:
         with np.errstate(all="ignore"), Engine(task, scenarios, telemetry=False) as engine:
-            for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe)):
+            for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe, steps)):
                 findings[rows[row]] = finding
     return findings
 
 
-def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int) -> list[str]:
+def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int, steps: int | None) -> list[str]:
     findings = [""] * len(episodes)
     first = int(episodes[0].keyframe_steps[keyframe])
     engine.restore(np.array([e.keyframes[keyframe] for e in episodes]), first)
     lengths = np.array([len(e.actions) for e in episodes])
+    if steps is not None:
+        lengths = np.minimum(lengths, first + steps)
     actions = np.zeros(engine.low.shape, np.float32)
     for t in range(first, int(lengths.max()) + 1):
         state, seen = engine.world.control(), engine.columns.split(engine.observe())

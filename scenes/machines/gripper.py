@@ -26,6 +26,7 @@ from sim.cameras import label
 from sim.channels import Channel, add_channel
 from sim.distributions import LogUniform, Uniform
 from sim.parameters import param
+from sim.spec import weigh
 
 JAWS = ("jaw1", "jaw2")
 OPEN = 0.028  # m, greatest opening
@@ -109,8 +110,7 @@ def add_jaws(spec: mujoco.MjSpec, gripper: mujoco.MjsBody, p: GripperParams, at:
     rigid = [2 * spec.option.timestep, 1.0], [0.99, 0.999, 1e-4, 0.5, 2.0]
     for side, name in zip((1, -1), JAWS, strict=True):
         jaw = gripper.add_body(name=name, pos=[0, 0, at])
-        jaw.explicitinertial = True
-        jaw.mass, jaw.inertia = _JAW, [2e-5, 2e-5, 2e-5]
+        weigh(jaw, _JAW, [2e-5, 2e-5, 2e-5])
         joint = jaw.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[side, 0, 0], armature=_ROTOR)
         joint.range, joint.limited, joint.frictionloss = [0.0, OPEN / 2], True, p.stiction / 2
         joint.solref_limit, joint.solimp_limit = rigid
@@ -148,10 +148,9 @@ def add_free_peg(spec: mujoco.MjSpec, fit: Fit, look: CellLook | None = None) ->
     """Add a free peg: body "peg" with sites "tip" and "shank", where it is to be gripped; z is out of its tip."""
     peg = spec.worldbody.add_body(name="peg")
     peg.add_freejoint()
-    peg.explicitinertial = True
     mass = fit.peg_mass(PEG)
     across = mass * (3 * fit.radius**2 + PEG**2) / 12
-    peg.mass, peg.ipos, peg.inertia = mass, [0, 0, -PEG / 2], [across, across, mass * fit.radius**2 / 2]
+    weigh(peg, mass, [across, across, mass * fit.radius**2 / 2], [0, 0, -PEG / 2])
     add_peg(peg, fit, length=PEG)
     for geom in peg.geoms:
         geom.priority, geom.solimp = 1, stiff(fit, YIELD)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.distributions import Choice, Uniform
 from sim.parameters import param
+from sim.spec import weigh
 from sim.task import State
 
 Array = NDArray[Any]
@@ -183,20 +184,19 @@ def _add_nest(spec: mujoco.MjSpec, pallet: mujoco.MjsBody, fit: Fit, at: tuple[i
     _slide(part, f"part{i}", (0, 0, -1), _ARMATURE)
     lean = part.add_joint(name=f"lean{i}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=[1, 0, 0], armature=1.0)
     lean.range, lean.limited = [-0.05, 0.05], True
-    part.explicitinertial = True
-    part.mass, part.ipos = 7850 * math.pi * 0.64 * radius**2 * length, [0, 0, length / 2]  # bore of 0.6 diameters
-    part.inertia = [part.mass * (radius**2 + length**2) / 4] * 3
+    mass = 7850 * math.pi * 0.64 * radius**2 * length  # kg, steel; its own bore has 0.6 of the diameter
+    weigh(part, mass, [mass * (radius**2 + length**2) / 4] * 3, [0, 0, length / 2])
     _hidden(part, f"bottom{i}", kinds.mjGEOM_SPHERE, (0.003, 0, 0), (0, 0, 0.003))
     _hidden(part, f"top{i}", kinds.mjGEOM_BOX, (0.9 * radius, 0.9 * radius, 0.002), (0, 0, length - 0.002))
     _hidden(part, f"skin{i}", kinds.mjGEOM_SPHERE, (0.002, 0, 0), (radius - 0.002, 0, 0))  # on the axis of the lean
     hub = pallet.add_body(name=f"hub{i}", pos=[radius + 0.1, y, 0])
     _slide(hub, f"hub{i}", (-1, 0, 0), 0.0)
-    hub.explicitinertial, hub.mass, hub.inertia = True, 0.5, [0.01, 0.01, 0.01]
+    weigh(hub, 0.5, [0.01, 0.01, 0.01])
     _hidden(hub, f"pad{i}", kinds.mjGEOM_BOX, (0.1, 0.01, 0.15), (0, 0, 0))
     loose = pallet.add_body(name=f"chip{i}", pos=[0, y, -fit.depth])
     joint = _slide(loose, f"chip{i}", (1, 0, 0), 0.0)
     joint.range, joint.limited, joint.frictionloss = [-0.001, CHIP_OUT], True, 0.05
-    loose.explicitinertial, loose.mass, loose.inertia = True, 0.01, [1e-6, 1e-6, 1e-6]
+    weigh(loose, 0.01, [1e-6, 1e-6, 1e-6])
     high = max(chip, 0.1e-3)
     _hidden(loose, f"flake{i}", kinds.mjGEOM_BOX, (0.004, 0.004, high / 2), (0, 0, high / 2))
     for other in ("shoulder", "flake"):

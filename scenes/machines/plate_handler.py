@@ -46,6 +46,7 @@ class PlateHandler:
         boosts: whether current is full once the plates hang.
         share: where the pull first aimed at is between the least that lifts and the most that leaves the next plate.
         haste: speed at which the hoist is jolted once the plates hang, m/s; 0 to do as it should.
+        keeps: share of the currents that is left on the way.
         loses: circuit that goes off on the way, "" for none.
         tare: load on the load cells when nothing is lifted, N; measured on the way.
         currents: commanded (3,), A.
@@ -61,6 +62,7 @@ class PlateHandler:
     boosts: bool = True
     share: float = 0.5
     haste: float = 0.0
+    keeps: float = 1.0
     loses: str = ""
     tare: float = magnet.TARE
     currents: Array = dataclasses.field(default_factory=lambda: np.zeros(len(GROUPS)))
@@ -107,7 +109,7 @@ class PlateHandler:
             yield from self.steer(self.pilot.hoist(up, "test_lift", speed=0.06))
             hangs = float((yield from self.steer(self.pilot.look(self.weigh, 1.0, "test_lift"))))
             found = hangs / (self.plate.mass * GRAVITY) - self.count
-            if abs(found) < 0.4:
+            if abs(found) < 0.25:
                 return
             yield from self.steer(self.pilot.hoist(-HEIGHT, "test_lift", speed=0.05))
             yield from self.sit()
@@ -170,12 +172,13 @@ class PlateHandler:
     def jolt(self) -> Iterator[Command]:
         """Hoist down and up at full speed, and let go of the lever each time: the brake closes on a moving drum."""
         for speed in (-self.haste, 0.0, self.haste, 0.0) * 2:
-            for _ in range(round(1.2 / self.pilot.period)):
+            for _ in range(round(1.8 / self.pilot.period)):
                 yield Command(np.append([0.0, 0.0, speed], self.currents), "lift")
 
     def carry(self) -> Iterator[Command]:
         """Bring the plates over the target pile."""
         way = yield from self.steer(self.pilot.look(self.to_target, 0.5, "travel"))
+        self.currents = self.keeps * self.currents
         if self.loses:
             self.currents[list(GROUPS).index(self.loses)] = 0.0
         yield from self.steer(self.pilot.travel(way[:2], "travel"))

@@ -40,10 +40,11 @@ def mishaps(s: State) -> dict[str, Array]:
     high, count = s.memory("high") > 0, s.numeric("order")[..., 0]
     lost = ~magnet.held(s).any(axis=-1) & (s.true_sensor("plate1_speed")[..., 2] < -FALLING)
     lost |= (count > 1) & (s.true_sensor("plate2_speed")[..., 2] < -FALLING)
+    ajar = s.memory("ajar") > 0.12
     surplus = [risen(s, k) > HIGH for k in range(2, PLATES + 1)]
     return {
-        "peel": s.memory("ajar") > 0.12,
-        "jerk_drop": high & lost & (s.memory("shock") > SHOCK),
+        "jerk_drop": high & (lost | ajar) & (s.memory("shock") > SHOCK),
+        "peel": ajar,
         "dropped": high & lost,
         "double_pick": (surplus[0] & (count < 2)) | surplus[1],
         "over_tilt": s.memory("steep") > 1.0,
@@ -84,7 +85,7 @@ def scan(s: State, period: float) -> None:
     ajar[...] = np.where(some, ajar + period, 0.0)
     ropes = sum(s.peak(f"Hoist.LoadCell{i}")[..., 0] for i in range(1, 5))
     shock = s.memory("shock")
-    shock[...] = np.maximum(0.9 * shock, ropes / (magnet.TARE + weight(s)) * (high > 0))
+    shock[...] = np.where(high > 0, np.maximum(1.0 + 0.95 * (shock - 1.0), ropes / (magnet.TARE + weight(s))), 1.0)
 
 
 def _highest(s: State) -> Array:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sim.channels import Channel, add_channel
 from sim.distributions import Uniform
 from sim.parameters import param
+from sim.spec import weigh
 from sim.task import Feature, State
 
 Array = NDArray[Any]
@@ -95,10 +96,10 @@ def add_press(spec: mujoco.MjSpec, p: PressParams, *, rated: float, place: tuple
     joint = ram.add_joint(name="ram", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, -1], armature=_ROTOR * rated)
     joint.range, joint.limited, joint.frictionloss = [-0.002, p.stroke], True, p.guide_friction * rated
     joint.damping = [0.05 * rated, 0, 0]
-    ram.explicitinertial, ram.mass, ram.inertia = True, 30.0, [0.5, 0.5, 0.1]
+    weigh(ram, 30.0, [0.5, 0.5, 0.1])
     ram.gravcomp = 1.0 + _TOOL_MASS / 30.0  # a gas spring carries ram and tool
     tool = ram.add_body(name="tool")
-    tool.explicitinertial, tool.mass, tool.inertia = True, _TOOL_MASS, [0.01, 0.01, 0.01]
+    weigh(tool, _TOOL_MASS, [0.01, 0.01, 0.01])
     tool.add_site(name="cell", size=[5e-3, 5e-3, 5e-3], pos=[0, 0, 0.12], group=4)
     tool.add_site(name="face", size=[1e-3, 1e-3, 1e-3], group=4)
     tool.add_geom(name=TOOL, type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.006, 0, 0], pos=[0, 0, 0.006], mass=0,
@@ -106,7 +107,7 @@ def add_press(spec: mujoco.MjSpec, p: PressParams, *, rated: float, place: tuple
     pallet = world.add_body(name="pallet", pos=[*place, MOUTH])
     across = pallet.add_joint(name="shuttle", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 1, 0])
     across.range, across.limited, across.frictionloss = [-0.1, 0.1], True, _SHUTTLE[3]
-    pallet.explicitinertial, pallet.mass, pallet.inertia = True, _SHUTTLE[0], [0.2, 0.2, 0.2]
+    weigh(pallet, _SHUTTLE[0], [0.2, 0.2, 0.2])
     _add_drives(spec, p, rated)
     spec.add_numeric(name="rated", data=[rated])
     spec.add_numeric(name="ambient", data=[p.ambient])

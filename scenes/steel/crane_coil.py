@@ -17,7 +17,7 @@ camera, an encoder-held hoist. 100 of 100 on seeds 0 to 99 and 100 of 100 on oth
 Degraded: wrong_rope_length in the shaper, unshaped, over_speed, off_centre_pick.
 
 Anchors: periods of pendulum and double pendulum, quadrifilar yaw, rope bounce, load of a fall, residual sway after ZV
-and ZVD (tests/scenes/test_crane_anchors.py).
+and ZVD (scenes/anchors/crane.py).
 """
 
 import dataclasses

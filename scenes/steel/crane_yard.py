@@ -13,7 +13,7 @@ Failures: those of steel/crane_coil, where anything that hook or coil meets is a
 stacked one; and stack_moved, where another coil is 50 mm from its place.
 
 Expert: that of steel/crane_coil, which raises the coil above the upper tier before it travels. 100 of 100 on seeds 0 to
-99, in about 200 s.
+99, in 200 s (168 to 249 s).
 Degraded: as in steel/crane_coil, and low_lift, where the coil travels before it is above the others, and
 wrong_coil, where a neighbour is taken for it.
 

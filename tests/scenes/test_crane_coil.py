@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scenes.machines import c_hook, crane
-from scenes.steel.crane_coil import TOLERANCE, CraneCoil, CraneCoilParams
+from scenes.machines.coil_job import TOLERANCE
+from scenes.steel.crane_coil import CraneCoil, CraneCoilParams
 from sim.engine import Engine, scenario
 from sim.episode import Outcome
 from sim.parameters import sample

@@ -12,7 +12,7 @@ from scenes.catalog import load_task, task_names
 from sim import parameters
 from sim.distributions import Choice
 from sim.engine import Engine, scenario
-from sim.episode import Outcome
+from sim.episode import Outcome, Recorder
 from sim.layout import layout
 from sim.replay import recorded, replays
 from sim.rollout import rollouts
@@ -101,9 +101,20 @@ def test_all_that_is_recorded_is_finite(episodes):
         assert all(np.isfinite(a).all() for a in (*arrays, episode.rewards, episode.actions))
 
 
-def test_episodes_replay_bit_for_bit_from_the_start_and_from_every_keyframe(task, episodes):
+def replay_from_every_keyframe(task, episodes, steps):
     for keyframe in range(max(len(e.keyframe_steps) for e in episodes)):
-        assert replays(task, [recorded(e) for e in episodes], keyframe=keyframe) == [""] * len(episodes)
+        far = steps if keyframe else None
+        assert replays(task, [recorded(e) for e in episodes], keyframe=keyframe, steps=far) == [""] * len(episodes)
+
+
+def test_episodes_replay_bit_for_bit_from_the_start_and_from_every_keyframe_past_the_next(task, episodes):
+    """What a keyframe reaches is the next one, bit for bit, from which the rest follows."""
+    replay_from_every_keyframe(task, episodes, Recorder.KEYFRAME_EVERY + 50)
+
+
+@pytest.mark.slow
+def test_episodes_replay_bit_for_bit_from_every_keyframe_to_the_end(task, episodes):
+    replay_from_every_keyframe(task, episodes, None)
 
 
 def test_an_episode_alone_is_the_same_as_in_company(task, episodes):

@@ -30,6 +30,15 @@ def test_an_episode_replays_from_each_of_its_keyframes(tiny, shoved):
         assert replays(tiny.Shove(), [recorded(longest)], keyframe=keyframe) == [""]
 
 
+def test_a_replay_of_some_steps_sees_no_further(tiny, shoved):
+    whole = recorded(max(shoved, key=len))
+    control = whole.control.copy()
+    control[150] += 1e-9
+    wrong = dataclasses.replace(whole, control=control)
+    assert replays(tiny.Shove(), [wrong], steps=149) == [""]
+    assert replays(tiny.Shove(), [wrong], steps=150) == ["step 150: /state/control differs"]
+
+
 def test_an_episode_replays_from_a_keyframe_in_the_middle_of_a_sliding_contact(tiny):
     task = tiny.Shove()
     episode = rollout(task, 0, policy=lambda seen: np.full(1, 0.08))
