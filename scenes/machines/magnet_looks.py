@@ -57,7 +57,7 @@ def _magnet() -> Parts:
 
 
 def add_camera(spec: mujoco.MjSpec, p: CameraParams, reach: float) -> None:
-    """Add camera "beam", which looks along the magnets from an end of the beam.
+    """Add camera "magnets", which looks along the magnets from an end of the beam.
 
     Args:
         spec: the scene, with the beam.
@@ -65,7 +65,7 @@ def add_camera(spec: mujoco.MjSpec, p: CameraParams, reach: float) -> None:
         reach: from the beam's middle to the last magnet, m.
     """
     eye = (reach + 1.1, -1.5, -0.35)
-    mount(spec.body("beam"), "beam", _LENS, (eye, (-0.3 * reach, 0.0, -1.6)), p, tolerance=0.01)
+    mount(spec.body("beam"), "magnets", _LENS, (eye, (-0.3 * reach, 0.0, -1.6)), p, tolerance=0.01)
 
 
 BEAM, MAGNET = Kit(_beam, (2.25, 4.5)), Kit(_magnet)

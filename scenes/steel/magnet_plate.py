@@ -4,7 +4,7 @@ Task: the ordered number of plates, one or two, comes off the top of a stack; wh
 policy sets speed references of bridge, trolley and hoist and currents of the beam's three coil circuits 20 times a
 second; brakes work by themselves. The topmost plate bends (12 hinges), the two below it are stiff.
 
-Cameras: overview, cab, hook (down from the trolley), beam (along the magnets).
+Cameras: overview, cab, hook (down from the trolley), magnets (along the beam).
 
 Randomized: plates (6 to 12 m x 1.5 to 3 m x 6 to 40 mm, tolerance, camber, grade), friction, where stack, target and
 beam are, heights, sway, speeds, the hoist's ramp; magnets' strength, gaps, lag and remanence; the crane.
