@@ -17,7 +17,7 @@ hold; dropped, fallen otherwise; double_pick, more than was ordered 0.2 m up; ov
 
 Expert: over the centre of gravity, down until the touch switches close, current by measured flux for the ordered
 plates, test lift of 0.1 m against the load cells, another try if need be, full current, S-curve hoist and shaped
-travel, down, current reversed, up. EXPERT_FIGURE
+travel, down, current reversed, up. It reads channels and the order.
 Degraded: full_current on the stack, off_centre, violent_hoist, no_test_lift, weak_current, lost_circuit.
 
 Anchors: gap law, least pull that lifts, load cell, drop by acceleration (scenes/anchors/magnet.py); deflection, yield,
