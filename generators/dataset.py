@@ -1,21 +1,26 @@
 """Datasets: a folder of shards as one sequence of episodes, whose arrays are read when they are asked for."""
 
+from __future__ import annotations
+
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from generators.media.writer import MEDIA
-from generators.reader import Shard, labels
-from generators.schema import MANIFEST, SHARDS, DatasetError, check_version
+from generators.reader import Shard, labels, read_table
+from generators.schema import MANIFEST, MANIFEST_VERSION, SHARDS, TABLE, DatasetError, check_version
 from generators.stored import Shards, StoredEpisode
 from sim.episode import Outcome
 from sim.errors import unknown
 from sim.replay import Recorded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Array = NDArray[Any]
 
@@ -32,6 +37,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
         shards = [(s["name"], int(s["episodes"]), int(s["steps"])) for s in manifest["shards"]]
+        for shard in manifest["shards"]:
+            _check_rows(shard)
         media = [
             (c, s["name"], int(s["index"]), int(s["frames"]))
             for c, e in manifest.get("media", {}).items()
@@ -42,7 +49,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DatasetError(f"{folder} is no dataset: it has no {MANIFEST}") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged: {type(error).__name__}: {error}") from None
-    check_version(version, str(path))
+    check_version(version, str(path), MANIFEST_VERSION)
     for folder_name, names in ((SHARDS, [s[0] for s in shards]), (MEDIA, [m[1] for m in media])):
         for name in names:
             if not isinstance(name, str) or Path(name).name != name or not name.endswith(".h5") or name.startswith("."):
@@ -67,21 +74,18 @@ class Dataset:
         shards = self.manifest["shards"]
         paths = [self.folder / SHARDS / s["name"] for s in shards]
         self._shards = Shards(paths, _media(self.folder, self.manifest), trusted=trusted)
-        counts = [int(s["episodes"]) for s in shards]
-        # (E, 2): shard and row of each episode
-        self._places = np.array([(s, row) for s, count in enumerate(counts) for row in range(count)], int).reshape(
-            -1, 2
-        )
+        self._places = _places(shards)
+        self._chosen = np.arange(len(self._places))  # of a view; the rows of episodes.parquet
 
     def __len__(self) -> int:
         """Number of episodes."""
-        return len(self._places)
+        return len(self._chosen)
 
     def __getitem__(self, i: int) -> StoredEpisode:
         """Return an episode; nothing of it is read yet. Negative numbers count from the end."""
         if not -len(self) <= i < len(self):
             raise IndexError(f"no episode {i}: there are {len(self)}")
-        number, row = self._places[i].tolist()
+        number, row = self._places[self._chosen[i]].tolist()
         return StoredEpisode(self._shards, number, row)
 
     def __iter__(self) -> Iterator[StoredEpisode]:
@@ -105,22 +109,76 @@ class Dataset:
             if isinstance(wanted, Outcome):
                 wanted = wanted.name.lower()
             good = [v is not None and bool(wanted(v) if callable(wanted) else v == wanted) for v in values]
-            view._places = view._places[np.array(good, bool)]
+            view = view.choose(np.flatnonzero(good))
         return view
+
+    def choose(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
+        """Return a view of the episodes at some places, in that order; it shares this dataset's open files."""
+        view = copy.copy(self)
+        view._chosen = self._chosen[np.asarray(rows, int)]
+        return view
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Shard and row in it of each episode (len(self), 2); the shard as numbered in the manifest."""
+        return self._places[self._chosen]
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what is known of each episode, one row each: episodes.parquet, or the shards where there is none.
+
+        Args:
+            columns: which; None for all.
+
+        Raises:
+            DatasetError: the table is damaged, or has another number of rows than the dataset has episodes.
+            UnknownNameError: it has no such column.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.folder / TABLE
+        try:
+            file = pq.ParquetFile(path)
+            names = file.schema_arrow.names
+            for name in columns or ():
+                if name not in names:
+                    raise unknown("column", name, names)
+            table: pa.Table = file.read(columns=None if columns is None else list(columns))
+        except FileNotFoundError:
+            table = self._table_of_shards()
+            table = table if columns is None else table.select(list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from None
+        if len(table) != len(self._places):
+            raise DatasetError(f"{path} has {len(table)} rows, the dataset has {len(self._places)} episodes")
+        whole = len(self) == len(table) and bool((self._chosen == np.arange(len(table))).all())
+        return table if whole else table.take(pa.array(self._chosen))
+
+    def _table_of_shards(self) -> pa.Table:
+        import pyarrow as pa
+
+        several = len(self.manifest.get("tasks", ())) > 1
+        tables: list[pa.Table] = []
+        for number in range(len(self.manifest["shards"])):
+            shard = self._shards.open(number)
+            found = pa.table(read_table(shard, prefix=shard.header.task if several else ""))
+            tables.append(found.take(pa.array(self._places[self._places[:, 0] == number, 1])))
+        return pa.concat_tables(tables, promote_options="default")
 
     def values(self, name: str) -> list[Any]:
         """Return every episode's value of a name, as `where` knows them; None where its task lacks it."""
         found: list[Any] = [None] * len(self)
         known: set[str] = set()
         missing = True
-        for number in np.unique(self._places[:, 0]).tolist():
+        places = self.places
+        for number in np.unique(places[:, 0]).tolist():
             shard = self._shards.open(number)
             column = _named(shard, name)
             known.update(shard.under("episodes/params/"), shard.under("episodes/"), ("task", "outcome"), _LABELS)
             if column is not None:
                 missing = False
-                for i in np.flatnonzero(self._places[:, 0] == number).tolist():
-                    found[i] = column[self._places[i, 1]].item()
+                for i in np.flatnonzero(places[:, 0] == number).tolist():
+                    found[i] = column[places[i, 1]].item()
         if missing and len(self):
             raise unknown("column or parameter", name, sorted(known))
         return found
@@ -138,6 +196,25 @@ class Dataset:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _places(shards: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
+    """Return the shard and the row of each episode (E, 2): all of a shard's, or those of its `rows`."""
+    found = [(n, a, b) for n, s in enumerate(shards) for a, b in s.get("rows", [(0, int(s["episodes"]))])]
+    numbers, starts, stops = np.array(found, np.int64).reshape(-1, 3).T
+    counts = stops - starts
+    first = np.cumsum(counts) - counts
+    rows = np.arange(counts.sum()) + np.repeat(starts - first, counts)
+    return np.stack([np.repeat(numbers, counts), rows], axis=1)
+
+
+def _check_rows(shard: Mapping[str, Any]) -> None:
+    """Refuse a list of rows that do not follow each other inside of the shard."""
+    at = 0
+    for start, stop in shard.get("rows") or ():
+        if not (isinstance(start, int) and isinstance(stop, int) and at <= start < stop <= int(shard["episodes"])):
+            raise ValueError(f"shard {shard['name']!r} has {shard['episodes']} episodes, its rows are {shard['rows']!r:.80}")
+        at = stop
 
 
 def _media(folder: Path, manifest: Mapping[str, Any]) -> dict[int, dict[str, Path]]:

@@ -18,7 +18,7 @@ from generators.files import write_whole
 from generators.media_manifest import Wanted, describe_media, write_media_sums
 from generators.plan import Plan
 from generators.reader import open_trusted, read_statistics, read_table
-from generators.schema import FORMAT, FORMAT_VERSION
+from generators.schema import FORMAT, MANIFEST_VERSION
 from generators.stats import merge, to_json
 from generators.worker import ShardReport
 from scenes.catalog import load_task
@@ -75,7 +75,7 @@ def _describe(plan: Plan, reports: Sequence[ShardReport], complete: bool) -> dic
     ]
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": MANIFEST_VERSION,
         "dataset_id": plan.dataset_id,
         "physics_sha256": plan.physics_sha256,
         "complete": complete,

@@ -24,9 +24,11 @@ from sim.task import Feature, Task
 T = TypeVar("T")
 
 FORMAT = "genba"
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.0"  # of shards
+MANIFEST_VERSION = "1.1"  # of dataset.json; 1.1 adds the rows of views, sources and governance
 SHARDS = "shards"  # the folder of a dataset that holds them
 MANIFEST = "dataset.json"
+TABLE = "episodes.parquet"
 CHECKSUMS = "SHA256SUMS"
 DERIVED = "stats/"  # computed from the rest, hence outside the content hash
 

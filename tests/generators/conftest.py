@@ -14,7 +14,7 @@ import pytest
 from generators import driver
 from generators.config import make_config
 from generators.executors import run_inline
-from generators.schema import FORMAT_VERSION, Header
+from generators.schema import MANIFEST_VERSION, Header
 from generators.writer import ShardFile, ShardWriter
 from sim import parameters
 from sim.channels import Channel, add_channel
@@ -143,7 +143,7 @@ def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int) -
     ]
     manifest = {
         "format": "genba",
-        "format_version": FORMAT_VERSION,
+        "format_version": MANIFEST_VERSION,
         "complete": True,
         "tasks": [{"name": Push.name, "task": Push.name}],
         "shards": shards,

@@ -209,7 +209,7 @@ DAMAGE = {
     "stats.json": (lambda d: edit(d / "stats.json", "mean", "maen"), "stats.json"),
     "SHA256SUMS": (lambda d: (d / "SHA256SUMS").write_text("what\n"), "SHA256SUMS"),
     "dataset.json": (lambda d: (d / "dataset.json").write_text("{"), "dataset.json"),
-    "a later format": (lambda d: edit(d / "dataset.json", '"format_version": "1.0"', '"format_version": "2.0"'), "2.0"),
+    "a later format": (lambda d: edit(d / "dataset.json", '"format_version": "1.1"', '"format_version": "2.0"'), "2.0"),
 }
 
 
