@@ -16,6 +16,7 @@ COMMANDS = {
     "render": "draw a dataset's pictures from its recorded states",
     "info": "tell what a dataset holds",
     "validate": "check a dataset: hashes, contents (--deep), exact replay (--replay)",
+    "export": "write a dataset for minari, robomimic, lerobot or rerun",
     "preview": "make a contact sheet and videos of a dataset",
     "page": "make a page of a task: parameters with sources, pictures, figures, anchors",
     "view": "watch a task or a recorded episode in a browser",

@@ -1,11 +1,14 @@
-"""Files that appear under their names only when all of them is on the disk."""
+"""Files and folders that appear under their names only when all of them is on the disk."""
 
 import contextlib
 import io
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
+
+from generators.schema import DatasetError
 
 
 @contextlib.contextmanager
@@ -46,6 +49,30 @@ def write_whole(path: Path, data: memoryview | bytes) -> None:
     """
     with whole_file(path) as file:
         file.write(data)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Generator[Path]:
+    """Make a folder under a temporary name beside its own; where the block ends well, it gets its name.
+
+    Args:
+        path: its name; only an empty folder may have it already.
+
+    Raises:
+        DatasetError: something else has its name.
+        OSError: as the system says; nothing is left behind but parents that were missing.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DatasetError(f"{path} is there already and is no empty folder: give another name, or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 class PatientFile(io.FileIO):

@@ -62,6 +62,11 @@ class StoredEpisode:
         return self._shard.header
 
     @property
+    def attributes(self) -> Mapping[str, Any]:
+        """All that its shard says of itself: features (of each column), phases, failures, control_hz ..."""
+        return self._shard.attributes
+
+    @property
     def task(self) -> str:
         """The task's name."""
         return self.header.task
