@@ -15,6 +15,7 @@ from generators.pages.facts import make_page
 from generators.pages.measures import measure
 from generators.pages.pictures import Pictures, draw
 from generators.pages.plots import phase_plot, return_plot
+from generators.paper import render
 from scenes import anchors
 from scenes.anchors import Law
 from scenes.catalog import load_task
@@ -235,8 +236,8 @@ def test_a_file_in_the_place_of_the_folder_is_refused(genba, tmp_path):
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(genba, monkeypatch):
-    found = write.importlib.util.find_spec
-    monkeypatch.setattr(write.importlib.util, "find_spec", lambda name: None if name == "jinja2" else found(name))
+    found = render.importlib.util.find_spec
+    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None if name == "jinja2" else found(name))
     result = genba("page", EXAMPLE)
     assert result.code == 2
     assert result.err == "genba: pages need jinja2: pip install 'genba[pages]'\n"

@@ -1,0 +1,1 @@
+"""What pages and reports share: HTML that opens offline, its style, and figures as SVG text."""
