@@ -1,8 +1,9 @@
 #!/bin/sh
-# Set up and run the tests: sh tests/run.sh [--slow] [--faults] [--bench]
+# Set up and run the tests: sh tests/run.sh [--slow] [--faults] [--bench] [--peers]
 #   default: lint, types, import contracts, and the test suite (under 15 minutes on two cores)
 #   --slow   adds the runs of hundreds of episodes and the clients (torch, stable-baselines3, ...)
 #   --faults adds kills and full disks    --bench the benchmarks
+#   --peers  loads exports with minari, robomimic ... in venvs of their own (tests/peers.sh)
 set -eu
 cd "$(dirname "$0")/.."
 . tests/venv.sh
@@ -10,12 +11,14 @@ cd "$(dirname "$0")/.."
 MARKS="not slow and not faults"
 EXTRAS=dev
 BENCH=0
+PEERS=0
 for flag in "$@"; do
     case "$flag" in
         --slow) MARKS=$(echo "$MARKS" | sed 's/not slow and //'); EXTRAS=dev,clients ;;
         --faults) MARKS=$(echo "$MARKS" | sed 's/ and not faults//; s/^not faults$//') ;;
         --bench) BENCH=1 ;;
-        *) echo "tests/run.sh: no flag $flag; flags: --slow --faults --bench" >&2; exit 2 ;;
+        --peers) PEERS=1 ;;
+        *) echo "tests/run.sh: no flag $flag; flags: --slow --faults --bench --peers" >&2; exit 2 ;;
     esac
 done
 # OpenGL and Vulkan without a screen, for the tests of pictures
@@ -39,4 +42,5 @@ echo "== tests";     python -m pytest -q -n 2 --dist worksteal -m "$MARKS"
 echo "== tests of the environments with gymnasium 1.2.2"
 PYTHONPATH="$OLDEST" python -m pytest -q -n 2 -m "not slow" tests/sim/test_envs.py tests/sim/test_env_images.py tests/scenes/test_envs.py
 if [ "$BENCH" = 1 ]; then echo "== benchmarks"; genba bench; fi
+if [ "$PEERS" = 1 ]; then sh tests/peers.sh; fi
 echo "all passed"

@@ -1,13 +1,18 @@
-# Sourced by tests/run.sh and examples/quickstart.sh: make .venv here once, and install genba into it.
+# Sourced by tests/run.sh, tests/peers.sh and examples/quickstart.sh: make .venv here once, and install genba into it.
+# Set PYTHON to a Python that genba runs on.
+find_python() {
+    PYTHON=""
+    for candidate in python3.13 python3.12 python3.11 python3 python; do
+        if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+        then PYTHON=$candidate; return; fi
+    done
+    echo "genba needs Python 3.11 or newer: apt-get install python3 python3-venv" >&2; exit 3
+}
+
 setup_venv() {
     extra=$1
     if [ ! -x .venv/bin/python ]; then
-        PYTHON=""
-        for candidate in python3.13 python3.12 python3.11 python3 python; do
-            if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
-            then PYTHON=$candidate; break; fi
-        done
-        if [ -z "$PYTHON" ]; then echo "genba needs Python 3.11 or newer: apt-get install python3 python3-venv" >&2; exit 3; fi
+        find_python
         echo "== making .venv with $PYTHON"
         if ! "$PYTHON" -m venv .venv; then
             rm -rf .venv

@@ -1,0 +1,123 @@
+"""A dataset in robomimic's layout, versions 0.1 to 0.5: its `SequenceDataset` reads it, robomimic is not needed.
+
+Row t of everything goes with action t, which is in [-1, 1]; action_applied has it in the actuators' units, to the bit,
+and env_args how one becomes the other. next_obs is obs one row on, the last observation included.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.dataset import Dataset
+from generators.export.content import Asked, Content, Done, Exported, choose, exported, lengths_of
+from generators.export.environment import Environment, find_environment, observed
+from generators.export.hdf5 import new_file, write_tree
+from generators.files import whole_folder
+from generators.stored import StoredEpisode
+
+Array = NDArray[Any]
+
+PEER = "robomimic 0.3"
+FILE = "demo.hdf5"
+GYM = 2  # robomimic's number for an environment of Gym's
+STATES = "state/control"
+
+
+def export(dataset: Path, out: Path, asked: Asked | None = None, *, done: Done | None = None) -> Exported:
+    """Write a dataset as <out>/demo.hdf5.
+
+    /mask holds one filter for each outcome, and one for each named failure.
+
+    Args:
+        dataset: its folder.
+        out: the folder to make.
+        asked: what goes.
+        done: called with the share that is done.
+
+    Raises:
+        ExportError: it cannot be told in this layout.
+        DatasetError: the dataset is damaged, or out is taken.
+    """
+    with Dataset(dataset) as data:
+        content = choose(data, asked or Asked())
+        environment = find_environment(content)
+        with whole_folder(out) as folder:
+            with new_file(folder / FILE) as file:
+                _write(file, content, environment, done or (lambda _: None))
+            facts = {"actions": environment.scaling(), "environment": environment.why or "env_args names it"}
+            content.write_sidecar(folder, PEER, _carried(content), facts)
+        return exported(PEER, out, content, [environment.why] if environment.why else [])
+
+
+def _write(file: Any, content: Content, environment: Environment, done: Done) -> None:  # noqa: ANN401 - a file of HDF5
+    data = file.create_group("data")
+    data.attrs["total"] = int(lengths_of(content.data).sum())
+    data.attrs["env_args"] = json.dumps(_env_args(content, environment), ensure_ascii=False)
+    masks: dict[str, list[str]] = {}
+    for i, episode in content.walk(done):
+        group = data.create_group(f"demo_{i}")
+        group.attrs.update({"num_samples": len(episode)} | _labels(episode))
+        write_tree(group, _rows(content, environment, episode))
+        for key in _filters(episode):
+            masks.setdefault(key, []).append(f"demo_{i}")
+    write_tree(file.create_group("mask"), {key: np.array(demos, "S") for key, demos in sorted(masks.items())})
+
+
+def _rows(content: Content, environment: Environment, episode: StoredEpisode) -> dict[str, Any]:
+    seen = {name: episode.array(f"obs/{name}") for name in content.observations}
+    for picture in content.pictures:
+        seen[picture.name] = observed(content, picture, content.images(episode, picture))
+    ended = episode.array("steps/terminated") | episode.array("steps/truncated")
+    out: dict[str, Any] = {
+        "obs": {name: value[:-1] for name, value in seen.items()},
+        "next_obs": {name: value[1:] for name, value in seen.items()},
+        "actions": environment.normalized(episode.actions),
+        "action_applied": episode.actions,
+        "rewards": episode.rewards,
+        "dones": ended.astype(np.int64),
+    }
+    out |= {name: episode.array(f"steps/{name}") for name in ("terminated", "truncated", "success", "phase")}
+    if _has_states(content):
+        out["states"] = episode.array(STATES)[:-1]
+    return out | {"streams": {name: value[:-1] for name, value in content.resampled(episode).items()}}
+
+
+def _carried(content: Content) -> dict[str, str]:
+    out = {"actions": "steps/action", "action_applied": "steps/action", "rewards": "steps/reward"}
+    out |= {name: f"steps/{name}" for name in ("terminated", "truncated", "success", "phase")}
+    out |= {f"obs/{name}": f"obs/{name}" for name in content.observations}
+    out |= {f"obs/{p.name}": f"media/{p.camera}/{p.kind}" for p in content.pictures}
+    out |= {f"streams/{name}": f"streams/{name}/value" for name in content.streams}
+    return out | ({"states": STATES} if _has_states(content) else {})
+
+
+def _has_states(content: Content) -> bool:
+    """Return whether there is a state at every control step."""
+    return content.columns.get(STATES, {}).get("stride") == 1
+
+
+def _filters(episode: StoredEpisode) -> list[str]:
+    names: list[str] = ["", *episode.attributes["failures"]]
+    failure = names[episode.fact("fail_code")]
+    return [episode.outcome.name.lower()] + ([f"failure_{failure}"] if failure else [])
+
+
+def _labels(episode: StoredEpisode) -> dict[str, Any]:
+    """Return what a demonstration's attributes say of it."""
+    seed = {"episode_seed": np.uint64(episode.seed), "episode_id": np.uint64(episode.id)}
+    texts = {f"instruction_{language}": text for language, text in episode.instruction.items()}
+    parameters = json.dumps(episode.parameters, ensure_ascii=False)
+    return {**seed, "outcome": episode.outcome.name.lower(), **texts, "parameters": parameters}
+
+
+def _env_args(content: Content, environment: Environment) -> dict[str, Any]:
+    spec = environment.spec
+    kwargs: Mapping[str, Any] = spec.kwargs if spec else {}
+    name = spec.id if spec else content.data[0].task
+    control_hz = float(content.data[0].attributes["control_hz"])
+    facts = {"action_scaling": environment.scaling(), "control_hz": control_hz}
+    return {"env_name": name, "type": GYM, "env_kwargs": dict(kwargs), "genba": facts}
