@@ -21,13 +21,22 @@ MAX_PICTURE_RATIO = 1 << 15  # zstd puts 128 KiB of one value into 4 bytes
 MAX_OBJECTS = 100_000
 
 
-def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES, *, media: bool = False) -> None:
+def check_structure(
+    file: h5py.File,
+    max_column_bytes: int = MAX_COLUMN_BYTES,
+    *,
+    media: bool = False,
+    what: str = "a shard",
+    max_objects: int = MAX_OBJECTS,
+) -> None:
     """Walk a file without reading any column and refuse what a shard never contains.
 
     Args:
         file: it, open.
         max_column_bytes: how large one column may say that it is.
         media: whether it holds pictures, which may be many and shrink well.
+        what: what it is called in messages.
+        max_objects: how many groups and columns it may have.
 
     Raises:
         DatasetError: links, storage, filters, types or sizes that a shard does not have.
@@ -36,51 +45,51 @@ def check_structure(file: h5py.File, max_column_bytes: int = MAX_COLUMN_BYTES, *
     seen: set[int] = {h5py.h5o.get_info(file.id).addr}
     while pending:
         path, group = pending.pop()
-        _check_attributes(path, group)
+        _check_attributes(path, group, what)
         for name in list(group):
             child = f"{path}/{name.decode('utf-8', 'replace')}"
             if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
-                raise DatasetError(f"{child} is a link to elsewhere, which a shard never contains")
+                raise DatasetError(f"{child} is a link to elsewhere, which {what} never contains")
             info = h5py.h5o.get_info(group, name)
             if info.addr in seen:
-                raise DatasetError(f"{child} is linked twice, which a shard never contains")
+                raise DatasetError(f"{child} is linked twice, which {what} never contains")
             seen.add(info.addr)
-            if len(seen) > MAX_OBJECTS:
-                raise DatasetError(f"more than {MAX_OBJECTS} objects, which a shard never contains")
+            if len(seen) > max_objects:
+                raise DatasetError(f"more than {max_objects} objects, which {what} never contains")
             if info.type == h5py.h5o.TYPE_GROUP:
                 pending.append((child, h5py.h5g.open(group, name)))
             elif info.type == h5py.h5o.TYPE_DATASET:
                 dataset = h5py.h5d.open(group, name)
-                _check_attributes(child, dataset)
+                _check_attributes(child, dataset, what)
                 roomy = media and name.decode("utf-8", "replace") in PICTURES
                 limits = (MAX_PICTURE_BYTES, MAX_PICTURE_RATIO) if roomy else (max_column_bytes, MAX_RATIO)
-                _check_dataset(child, dataset, *limits)
+                _check_dataset(child, dataset, *limits, what)
             else:
-                raise DatasetError(f"{child} is a named type, which a shard never contains")
+                raise DatasetError(f"{child} is a named type, which {what} never contains")
 
 
-def _check_attributes(path: str, node: Any) -> None:  # noqa: ANN401 - h5py's low-level objects have no types
+def _check_attributes(path: str, node: Any, what: str) -> None:  # noqa: ANN401 - h5py's low-level objects have no types
     for i in range(h5py.h5a.get_num_attrs(node)):
         attribute = h5py.h5a.open(node, index=i)
         name = f"{path or '/'} attribute {attribute.name.decode('utf-8', 'replace')!r}"
         kind = attribute.get_type()
         if not _known(kind):
-            raise DatasetError(f"{name} has a type that a shard never contains")
+            raise DatasetError(f"{name} has a type that {what} never contains")
         if math.prod(attribute.shape) * kind.get_size() > MAX_CHUNK_BYTES:
             raise DatasetError(f"{name} declares more than {MAX_CHUNK_BYTES} bytes")
 
 
-def _check_dataset(path: str, dataset: Any, max_bytes: int, max_ratio: int) -> None:  # noqa: ANN401
+def _check_dataset(path: str, dataset: Any, max_bytes: int, max_ratio: int, what: str) -> None:  # noqa: ANN401
     kind, plist = dataset.get_type(), dataset.get_create_plist()
     if plist.get_external_count():
-        raise DatasetError(f"{path} keeps its rows in another file, which a shard never does")
+        raise DatasetError(f"{path} keeps its rows in another file, which {what} never does")
     if plist.get_layout() == h5py.h5d.VIRTUAL:
-        raise DatasetError(f"{path} is a virtual dataset, which a shard never contains")
+        raise DatasetError(f"{path} is a virtual dataset, which {what} never contains")
     for i in range(plist.get_nfilters()):
         if (code := plist.get_filter(i)[0]) not in FILTERS:
             raise DatasetError(f"{path} uses filter {code}; known: {', '.join(FILTERS.values())}")
     if not _known(kind):
-        raise DatasetError(f"{path} has a type that a shard never contains")
+        raise DatasetError(f"{path} has a type that {what} never contains")
     if plist.get_layout() == h5py.h5d.CHUNKED and math.prod(plist.get_chunk()) * kind.get_size() > MAX_CHUNK_BYTES:
         raise DatasetError(f"{path} declares chunks of more than {MAX_CHUNK_BYTES} bytes")
     declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.get_storage_size()

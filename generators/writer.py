@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators import stats
+from generators.contents import Contents, task_contents
 from generators.files import write_whole
-from generators.schema import Column, DatasetError, Header, column_digest, columns, content_digest
+from generators.schema import Column, DatasetError, Header, column_digest, content_digest
 from sim.episode import Episode
 from sim.errors import nearest
-from sim.layout import layout
-from sim.model import CONTROL, INTEGRATION
 from sim.parameters import Parameter
 from sim.task import Task
 
@@ -75,13 +74,26 @@ class ShardWriter:
         *,
         control_stride: int = 1,
     ) -> None:
-        if (header.task, header.task_version) != (task.name, task.version):
-            given, expected = f"{header.task} version {header.task_version}", f"{task.name} version {task.version}"
-            raise DatasetError(f"{path.name}: the header names {given}, the task is {expected}")
         if control_stride < 1:
             raise DatasetError(f"control_stride must be at least 1, got {control_stride}")
-        self._path, self._header, self._task, self._stride = path, header, task, control_stride
-        self._columns = columns(task, parameters, control_stride)
+        _check_names(path, header, task.name, task.version)
+        self._begin(path, header, task_contents(task, parameters, control_stride))
+
+    @classmethod
+    def of_contents(cls, path: Path, header: Header, contents: Contents) -> Self:
+        """Make a writer of episodes that come from no task of ours.
+
+        Raises:
+            DatasetError: the header names another task.
+        """
+        _check_names(path, header, contents.task, contents.version)
+        writer = cls.__new__(cls)
+        writer._begin(path, header, contents)
+        return writer
+
+    def _begin(self, path: Path, header: Header, contents: Contents) -> None:
+        self._path, self._header, self._contents = path, header, contents
+        self._stride, self._columns = contents.control_stride, contents.columns
         self._parts: dict[str, list[Any]] = {path: [] for path in self._columns}
         self._rows = dict.fromkeys(("step", "observation", "control", "keyframe", "byte"), 0)
         self._samples = {p.split("/")[1]: 0 for p in self._columns if p.startswith("streams/")}
@@ -100,8 +112,10 @@ class ShardWriter:
         if self._file is not None:
             raise DatasetError(f"{self._path.name} is closed; episode {episode_id} comes too late")
         where = f"{self._path.name}, episode {episode_id}"
-        if (episode.task, episode.version) != (self._task.name, self._task.version):
-            raise DatasetError(f"{where} is of {episode.task} version {episode.version}, expected {self._task.name}")
+        if (episode.task, episode.version) != (self._contents.task, self._contents.version):
+            raise DatasetError(
+                f"{where} is of {episode.task} version {episode.version}, expected {self._contents.task}"
+            )
         rows = _rows(episode, self._stride) if len(episode) else {}
         xml = episode.model_xml.encode()
         facts = self._facts(episode, episode_id, len(xml), rows)
@@ -196,7 +210,7 @@ class ShardWriter:
         image = io.BytesIO()
         digests: dict[str, str] = {}
         with h5py.File(image, "w", libver=("earliest", "v110")) as file:
-            file.attrs.update(_attributes(self._header, self._task, self._columns))
+            file.attrs.update(dataclasses.asdict(self._header) | self._contents.attributes())
             file.attrs["n_episodes"] = len(self._parts["episodes/episode_id"])
             file.attrs["n_steps"] = self._rows["step"]
             file.create_group("stats").attrs["rows"] = json.dumps(stats.ROWS)
@@ -208,6 +222,12 @@ class ShardWriter:
                     rows = stats.summarize(values).rows()
                     write_column(file, Column(f"stats/{path}", "<f8", "statistic", rows.shape[1:]), rows)
         return image, content_digest(digests)
+
+
+def _check_names(path: Path, header: Header, task: str, version: int) -> None:
+    if (header.task, header.task_version) != (task, version):
+        given, expected = f"{header.task} version {header.task_version}", f"{task} version {version}"
+        raise DatasetError(f"{path.name}: the header names {given}, the task is {expected}")
 
 
 def _rows(episode: Episode, stride: int) -> dict[str, Array]:
@@ -275,18 +295,3 @@ def write_column(file: h5py.Group, column: Column, values: Array) -> None:
             dataset.attrs[name] = value
     for name, value in column.extra.items():
         dataset.attrs[name] = value if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
-
-
-def _attributes(header: Header, task: Task, cols: Mapping[str, Column]) -> dict[str, Any]:
-    """Return the root's attributes, which make a lone shard readable."""
-    found = layout(task)
-    features = {path: c.to_json() for path, c in cols.items() if c.row not in ("episode", "byte")}
-    texts = {
-        "features": features,
-        "state_spec": {"control": CONTROL, "integration": INTEGRATION},
-        "phases": task.phases,
-        "failures": task.failures,
-        "degradations": task.degradations,
-    }
-    numbers = {"control_hz": float(task.control_hz), "timestep_s": found.timestep, "substeps": found.nstep}
-    return dataclasses.asdict(header) | numbers | {k: json.dumps(v, ensure_ascii=False) for k, v in texts.items()}
