@@ -123,6 +123,11 @@ class Dataset:
         """Shard and row in it of each episode (len(self), 2); the shard as numbered in the manifest."""
         return self._places[self._chosen]
 
+    @property
+    def shards(self) -> Shards:
+        """The files of this dataset and of its views, numbered as in the manifest; opened as they are needed."""
+        return self._shards
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return what is known of each episode, one row each: episodes.parquet, or the shards where there is none.
 

@@ -64,6 +64,7 @@ class Shard:
             self.header = read_header(found, path.name)
             self.attributes = {k: json.loads(v) if str(v)[:1] in ("{", "[") else v for k, v in found.items()}
         self._index: dict[str, Array] = {}
+        self._nodes: dict[str, h5py.Dataset] = {}
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -77,6 +78,7 @@ class Shard:
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
+        self._nodes.clear()
         self._file.close()
 
     @functools.cached_property
@@ -99,6 +101,11 @@ class Shard:
     def shape(self, column: str) -> tuple[int, ...]:
         """Return a column's shape, rows first."""
         return self._dataset(column).shape
+
+    def chunk_rows(self, column: str) -> int:
+        """Return how many rows of a column are packed together; all of them where none are packed."""
+        dataset = self._dataset(column)
+        return dataset.chunks[0] if dataset.chunks else max(1, len(dataset))
 
     def facts(self, column: str) -> dict[str, Any]:
         """Return a column's attributes: unit, rate_hz, stride ..."""
@@ -166,6 +173,13 @@ class Shard:
         return {path: column_digest(path, self.read(path)) for path in self.paths}
 
     def _dataset(self, column: str) -> h5py.Dataset:
+        """Return a column, kept open: opening takes as long as reading a few rows."""
+        found = self._nodes.get(column)
+        if found is None:
+            found = self._nodes[column] = self._found(column)
+        return found
+
+    def _found(self, column: str) -> h5py.Dataset:
         try:
             node = self._file[column]
         except _FAULTS as error:

@@ -11,6 +11,7 @@ import tyro
 from generators.benchmarks import Ratio, Size, measure
 from generators.commands._options import parse
 from generators.image_benchmarks import measure_images
+from generators.loading_speed import Load, measure_loading
 from generators.physics_speed import Speed, measure_speeds, speed_table
 from scenes.catalog import load_task, task_names
 
@@ -29,6 +30,7 @@ class Options:
       genba bench steel/crane_coil
       genba bench assembly/peg_insert --images
       genba bench --physics
+      genba bench --loading
     """
 
     task: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[TASK]", help_behavior_hint="")] = None
@@ -39,6 +41,8 @@ class Options:
     """Measure the making of pictures instead."""
     physics: bool = False
     """Measure the speed of physics alone."""
+    loading: bool = False
+    """Measure the loading of windows instead, of made-up episodes: no task is needed. About a minute."""
     json: bool = False
     """Print the figures as JSON."""
 
@@ -55,12 +59,12 @@ def main(argv: list[str]) -> int:
         return 0
     task = options.task or _TASK
     size = Size(episodes=4, rounds=1, shards=2) if options.quick else Size()
-    if not (options.images or options.json):
+    if not (options.images or options.loading or options.json):
         for speed in measure_speeds([task], quick=options.quick):
             print(_line(speed))
             sys.stdout.flush()
     ratios: list[Ratio] = []
-    for ratio in (measure_images if options.images else measure)(task, size):
+    for ratio in _ratios(options, task, size):
         ratios.append(ratio)
         if not options.json:
             mark = "met" if ratio.met else "missed"
@@ -69,6 +73,12 @@ def main(argv: list[str]) -> int:
     if options.json:
         print(json.dumps([dataclasses.asdict(r) | {"met": r.met} for r in ratios], indent=1))
     return 0
+
+
+def _ratios(options: Options, task: str, size: Size) -> Iterator[Ratio]:
+    if options.loading:
+        return measure_loading(Load(episodes=200, rounds=2) if options.quick else Load())
+    return (measure_images if options.images else measure)(task, size)
 
 
 def _told(names: tuple[str, ...], *, quick: bool) -> Iterator[Speed]:
