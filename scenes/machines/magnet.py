@@ -49,7 +49,7 @@ BEAM_MASS = 3600.0  # kg
 TARE = (BLOCK_MASS + BEAM_MASS + COUNT * MASS) * GRAVITY  # N on the load cells when nothing is lifted
 _BEAM_DROP = 0.80  # m, pin to the beam's middle
 _FACE = (0.25, 0.40)  # m, half a magnet's face along and across
-_POINT = (0.03, 0.25)  # m: radius of the point it touches with, and how far from its middle across
+_POINT = (0.03, 0.25)  # m: radius of the two points it touches with, and how far from its middle across
 EYE = 0.05  # m, gap sensor above the face
 PULLS = ("pull1", "pull2", "pull3")  # on plate 1, by it on plate 2, by that on plate 3
 MEMORY = (*(f"field_{g}" for g in GROUPS), *(f"flux{i}" for i in range(1, COUNT + 1)))  # slots that `scan` needs
@@ -84,8 +84,8 @@ def places(plate: Plate) -> Array:
 def add_beam(spec: mujoco.MjSpec, parent: mujoco.MjsBody, plate: Plate) -> mujoco.MjsBody:
     """Hang body "beam" from a pin in parent's origin, swinging about x and y (joints beam_x, beam_y).
 
-    Magnets "magnet1" to "magnet6", from lower x, move up in it (joints of their names), each with a site of its name at
-    the point of its face that touches; site "beam" is between them.
+    Magnets "magnet1" to "magnet6", from lower x, move up in it (joints of their names), each with a site of its name in
+    the middle of its face; site "beam" is between them.
 
     Args:
         spec: the scene.
@@ -115,20 +115,19 @@ def add_beam(spec: mujoco.MjSpec, parent: mujoco.MjsBody, plate: Plate) -> mujoc
 def _add_magnet(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str) -> None:
     body.explicitinertial = True
     body.mass, body.ipos, body.inertia = MASS, [0, 0, 0.15], [MASS * 0.06, MASS * 0.03, MASS * 0.07]
-    side = 1 if MAGNETS.index(name) % 2 else -1  # zigzag: both of a circuit on different sides
-    body.add_site(name=name, pos=[0, side * _POINT[1], 0], size=[0.02, 0.02, 0.02])
-    eye = [0, side * _POINT[1], EYE]
-    body.add_site(name=f"{name}_gap", pos=eye, quat=[0, 1, 0, 0], size=[0.01, 0.01, 0.01])  # its z points down
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_SPHERE,
-        size=[_POINT[0], 0, 0],
-        pos=[0, side * _POINT[1], _POINT[0]],
-        contype=0,
-        conaffinity=GROUND | sum(stock_plates.top(n) for n in range(1, PLATES + 1)),
-        mass=0,
-        gap=REACH,
-        group=HIDDEN,
-    )
+    body.add_site(name=name, size=[0.02, 0.02, 0.02])
+    body.add_site(name=f"{name}_gap", pos=[0, 0, EYE], quat=[0, 1, 0, 0], size=[0.01, 0.01, 0.01])  # its z points down
+    for side in (-1, 1):  # a thin plate that hung from one point a magnet would roll about the beam
+        body.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_SPHERE,
+            size=[_POINT[0], 0, 0],
+            pos=[0, side * _POINT[1], _POINT[0]],
+            contype=0,
+            conaffinity=GROUND | sum(stock_plates.top(n) for n in range(1, PLATES + 1)),
+            mass=0,
+            gap=REACH,
+            group=HIDDEN,
+        )
     add_parts(spec, body, MAGNET, name="magnet")
 
 

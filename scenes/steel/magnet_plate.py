@@ -111,7 +111,7 @@ class MagnetPlate(Task):
     """See the module's docstring."""
 
     name = "steel/magnet_plate"
-    version = 1
+    version = 2
     control_hz = 20.0
     horizon_s = 200.0
     success_hold_s = 1.0
