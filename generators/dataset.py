@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.media.writer import MEDIA
+from generators.query import mask
 from generators.reader import Shard, labels, read_table
 from generators.schema import MANIFEST, MANIFEST_VERSION, SHARDS, TABLE, DatasetError, check_version
 from generators.stored import Shards, StoredEpisode
@@ -92,18 +93,20 @@ class Dataset:
         for i in range(len(self)):
             yield self[i]
 
-    def where(self, **conditions: object) -> Self:
+    def where(self, query: str = "", /, **conditions: object) -> Self:
         """Return a view of the episodes that meet all conditions; it shares this dataset's open files.
 
         Args:
+            query: a text as in `generators.query`, 'outcome == "success" and friction < 0.3'; "" for none.
             conditions: name -> a value, or a function of a value that says whether it will do. Names are `task`,
                 `outcome` ("success"), `failure`, `mode`, the parameters' (dotted ones as `**{"a.b": 1.0}`), and the
                 columns of /episodes.
 
         Raises:
+            QueryError: the text is no query.
             UnknownNameError: no shard has such a name.
         """
-        view = copy.copy(self)
+        view = self.choose(np.flatnonzero(mask(self.table(), query))) if query else copy.copy(self)
         for name, wanted in conditions.items():
             values = view.values(name)
             if isinstance(wanted, Outcome):
@@ -218,7 +221,8 @@ def _check_rows(shard: Mapping[str, Any]) -> None:
     at = 0
     for start, stop in shard.get("rows") or ():
         if not (isinstance(start, int) and isinstance(stop, int) and at <= start < stop <= int(shard["episodes"])):
-            raise ValueError(f"shard {shard['name']!r} has {shard['episodes']} episodes, its rows are {shard['rows']!r:.80}")
+            rows = repr(shard["rows"])[:80]
+            raise ValueError(f"shard {shard['name']!r} has {shard['episodes']} episodes, its rows are {rows}")
         at = stop
 
 
