@@ -25,6 +25,15 @@ from sim.task import Feature, Task
 
 def describe(task: Task) -> dict[str, Any]:
     """Return what is known of a task as plain data."""
+    return declared(task) | {
+        "environment": _environment(task),
+        "cameras": _cameras(task),
+        "anchors": anchors.vouching(task.name),
+    }
+
+
+def declared(task: Task) -> dict[str, Any]:
+    """Return what a task's author declared as plain data; of its scene only the layout is looked at."""
     what = layout(task)
     return {
         "task": task.name,
@@ -33,7 +42,6 @@ def describe(task: Task) -> dict[str, Any]:
         "control_hz": task.control_hz,
         "horizon_s": task.horizon_s,
         "success_hold_s": task.success_hold_s,
-        "environment": _environment(task),
         "timestep_s": what.timestep,
         "phases": list(task.phases),
         "failures": list(task.failures),
@@ -47,10 +55,8 @@ def describe(task: Task) -> dict[str, Any]:
         },
         "observations": _features(what.observations),
         "signals": _features(what.signals),
-        "cameras": _cameras(task),
         "channels": {n: {"dim": dim} | dataclasses.asdict(c) for n, (dim, c) in what.channels.items()},
         "instruction": dict(task.instructions(task.Params())),  # a field's default is its nominal value
-        "anchors": anchors.vouching(task.name),
     }
 
 

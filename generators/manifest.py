@@ -7,7 +7,7 @@ import collections
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from generators.files import write_whole
+from generators.governance.facts import file_facts, standing_facts, task_facts
 from generators.media_manifest import Wanted, describe_media, write_media_sums
 from generators.plan import Plan
 from generators.reader import open_trusted, read_statistics, read_table
-from generators.schema import FORMAT, MANIFEST_VERSION
+from generators.schema import CHECKSUMS, FORMAT, MANIFEST, MANIFEST_VERSION, SHARDS, TABLE
 from generators.stats import merge, to_json
 from generators.worker import ShardReport
 from scenes.catalog import load_task
+
+STATISTICS = "stats.json"
 
 
 def write_manifest(
@@ -38,24 +41,17 @@ def write_manifest(
     """
     ordered = sorted(reports, key=lambda r: r.index)
     if complete:
-        paths = [out / "shards" / r.name for r in ordered]
-        _write_tables(out, plan, paths)
-        sums = {f"shards/{r.name}": r.file_sha256 for r in ordered}
-        for name in ("episodes.parquet", "stats.json"):
-            sums[name] = hashlib.sha256((out / name).read_bytes()).hexdigest()
-        lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
-        write_whole(out / "SHA256SUMS", "".join(lines).encode())
+        write_tables(out, [(out / SHARDS / r.name, plan.shards[r.index].task) for r in ordered])
+        write_sums(out, {f"{SHARDS}/{r.name}": r.file_sha256 for r in ordered})
     media = describe_media(plan, wanted or {}, [m for r in ordered for m in r.media])
     write_media_sums(out, media)
-    manifest = _describe(plan, ordered, complete) | {"media": media}
-    write_whole(out / "dataset.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    manifest = _describe(plan, ordered, complete) | standing_facts(out, plan.dataset_id)
+    manifest |= (file_facts(out) if complete else {}) | {"media": media}
+    write_whole(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def _describe(plan: Plan, reports: Sequence[ShardReport], complete: bool) -> dict[str, Any]:  # noqa: FBT001
-    outcomes: collections.Counter[str] = collections.Counter()
-    for report in reports:
-        outcomes.update(report.outcomes)
-    tasks = []
+    tasks: list[dict[str, Any]] = []
     for planned in plan.tasks:
         task = load_task(planned.name, Path(plan.folder))
         tasks.append(
@@ -67,6 +63,8 @@ def _describe(plan: Plan, reports: Sequence[ShardReport], complete: bool) -> dic
                 "phases": task.phases,
                 "failures": task.failures,
                 "degradations": task.degradations,
+                "outcomes": _outcomes(r for r in reports if plan.shards[r.index].task == planned.name),
+                "declared": task_facts(task, planned.parameters),
             }
         )
     shards = [
@@ -85,27 +83,46 @@ def _describe(plan: Plan, reports: Sequence[ShardReport], complete: bool) -> dic
         "episodes": sum(r.episodes for r in reports),
         "steps": sum(r.steps for r in reports),
         "bytes": sum(r.bytes for r in reports),
-        "outcomes": dict(sorted(outcomes.items())),
+        "outcomes": _outcomes(reports),
         "languages": ["en", "ja"],
         "tasks": tasks,
         "shards": shards,
     }
 
 
-def _write_tables(out: Path, plan: Plan, paths: Sequence[Path]) -> None:
+def _outcomes(reports: Iterable[ShardReport]) -> dict[str, int]:
+    found: collections.Counter[str] = collections.Counter()
+    for report in reports:
+        found.update(report.outcomes)
+    return dict(sorted(found.items()))
+
+
+def write_tables(out: Path, files: Sequence[tuple[Path, str]]) -> None:
+    """Write episodes.parquet and stats.json from shards that this program has written.
+
+    Args:
+        out: the dataset's folder.
+        files: each shard, and its task as dataset.json names it.
+    """
+    several = len({task for _, task in files}) > 1
     tables: list[pa.Table] = []
     statistics: dict[str, dict[str, Any]] = {}
-    for index, path in enumerate(paths):
+    for path, task in files:
         with open_trusted(path) as file:
-            table = pa.table(read_table(file, prefix=plan.shards[index].task if len(plan.tasks) > 1 else ""))
-            tables.append(table)
+            tables.append(pa.table(read_table(file, prefix=task if several else "")))
             for name, part in read_statistics(file).items():
-                key = plan.shards[index].task
-                mine = statistics.setdefault(key, {})
+                mine = statistics.setdefault(task, {})
                 mine[name] = merge(mine[name], part) if name in mine else part
     whole = pa.concat_tables(tables, promote_options="default")
     sink = pa.BufferOutputStream()
     pq.write_table(whole, sink, compression="zstd")
-    write_whole(out / "episodes.parquet", sink.getvalue().to_pybytes())
+    write_whole(out / TABLE, sink.getvalue().to_pybytes())
     data = {task: {name: to_json(part) for name, part in sorted(parts.items())} for task, parts in statistics.items()}
-    write_whole(out / "stats.json", (json.dumps(data, indent=1) + "\n").encode())
+    write_whole(out / STATISTICS, (json.dumps(data, indent=1) + "\n").encode())
+
+
+def write_sums(out: Path, shards: Mapping[str, str]) -> None:
+    """Write SHA256SUMS of the shards, path in the dataset -> hash, and of the tables beside them."""
+    sums = dict(shards) | {n: hashlib.sha256((out / n).read_bytes()).hexdigest() for n in (TABLE, STATISTICS)}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    write_whole(out / CHECKSUMS, "".join(lines).encode())
