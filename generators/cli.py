@@ -18,6 +18,7 @@ COMMANDS = {
     "validate": "check a dataset: hashes, contents (--deep), exact replay (--replay)",
     "export": "write a dataset for minari, robomimic, lerobot or rerun",
     "preview": "make a contact sheet and videos of a dataset",
+    "report": "write what a dataset holds as one HTML file, in English and Japanese",
     "page": "make a page of a task: parameters with sources, pictures, figures, anchors",
     "view": "watch a task or a recorded episode in a browser",
     "bench": "measure the speed of this machine, as ratios",
