@@ -5,9 +5,10 @@
 
 import difflib
 import importlib
+import keyword
 import sys
 
-# command -> what it does; each lives in generators/commands/<command>.py
+# command -> what it does; each lives in generators/commands/<command>.py, a word of Python's in <command>_.py
 COMMANDS = {
     "list": "list the tasks",
     "describe": "tell a task's parameters, channels, actions and success",
@@ -17,6 +18,7 @@ COMMANDS = {
     "info": "tell what a dataset holds",
     "validate": "check a dataset: hashes, contents (--deep), exact replay (--replay)",
     "export": "write a dataset for minari, robomimic, lerobot or rerun",
+    "import": "make a dataset of a robomimic file",
     "preview": "make a contact sheet and videos of a dataset",
     "report": "write what a dataset holds as one HTML file, in English and Japanese",
     "page": "make a page of a task: parameters with sources, pictures, figures, anchors",
@@ -65,7 +67,8 @@ def _guarded(command: str, args: list[str]) -> int:
     from sim.errors import GenbaError
 
     try:
-        return importlib.import_module(f"generators.commands.{command}").main(args)
+        module = f"{command}_" if keyword.iskeyword(command) else command
+        return importlib.import_module(f"generators.commands.{module}").main(args)
     except SystemExit as error:  # tyro's, after --help or a flag that does not exist
         return error.code if isinstance(error.code, int) else 2
     except KeyboardInterrupt:

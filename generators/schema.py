@@ -37,6 +37,10 @@ class DatasetError(GenbaError, ValueError):
     """A dataset or shard that cannot be written, read or trusted."""
 
 
+class VersionError(DatasetError):
+    """A dataset or shard of a later major version, or of none that can be read."""
+
+
 class DatasetWarning(UserWarning):
     """A dataset written by a later minor version: what this version does not know is ignored."""
 
@@ -138,21 +142,29 @@ def columns(task: Task, parameters: Mapping[str, Parameter], control_stride: int
         if "/" in name:
             raise DatasetError(f"task {task.name!r}: {name!r} cannot be a column's name, for its '/'; use '.'")
     hz = task.control_hz
-    out = [Column(f"episodes/{name}", dtype, "episode", doc=doc) for name, dtype, doc in _EPISODES]
-    out.append(Column("episodes/model_xml/value", "|u1", "byte", doc="the models as XML, UTF-8, for people to read"))
-    out += [_parameter(p) for p in parameters.values()]
-    out += [Column(f"steps/{n}", dtype, "step", unit=u, rate_hz=hz, doc=doc) for n, dtype, u, doc in _STEPS]
+    out = [*episode_columns(), *(_parameter(p) for p in parameters.values()), *step_columns(hz)]
     out.append(_action(task))
     for name, (dim, feature) in found.observations.items():
         out.append(_feature(f"obs/{name}", "observation", dim, feature, hz))
     out += _states(found, hz, control_stride)
     for name, (dim, feature) in found.signals.items():
-        out += _stream(_feature(f"streams/{name}/value", "sample", dim, feature, hz), name, 0.0)
+        out += stream_columns(_feature(f"streams/{name}/value", "sample", dim, feature, hz), name, 0.0)
     for name, (dim, channel) in found.channels.items():
         feature = Feature(channel.unit, channel.frame, doc=channel.doc)
         value = _feature(f"streams/{name}/value", "sample", dim, feature, channel.rate_hz)
-        out += _stream(value, name, channel.latency_s)
+        out += stream_columns(value, name, channel.latency_s)
     return {c.path: c for c in out}
+
+
+def episode_columns() -> list[Column]:
+    """Return the columns of /episodes that every shard has."""
+    xml = Column("episodes/model_xml/value", "|u1", "byte", doc="the models as XML, UTF-8, for people to read")
+    return [Column(f"episodes/{name}", dtype, "episode", doc=doc) for name, dtype, doc in _EPISODES] + [xml]
+
+
+def step_columns(hz: float) -> list[Column]:
+    """Return the columns of /steps that every shard has, but for the action."""
+    return [Column(f"steps/{n}", dtype, "step", unit=u, rate_hz=hz, doc=doc) for n, dtype, u, doc in _STEPS]
 
 
 def _states(found: Layout, hz: float, stride: int) -> list[Column]:
@@ -193,7 +205,8 @@ def _feature(path: str, row: str, dim: int, feature: Feature, rate_hz: float) ->
     return Column(path, "<f4", row, (dim,), unit=unit, frame=frame, names=names, rate_hz=rate_hz, doc=doc, extra=bounds)
 
 
-def _stream(value: Column, name: str, latency_s: float) -> list[Column]:
+def stream_columns(value: Column, name: str, latency_s: float) -> list[Column]:
+    """Return the columns of a stream: its values, their times, and which rows are an episode's."""
     t_ns = Column(
         f"streams/{name}/t_ns", "<i8", "sample", unit="ns", rate_hz=value.rate_hz, doc="since the episode's start"
     )
@@ -243,15 +256,15 @@ def check_version(version: str, where: str, newest: str = FORMAT_VERSION) -> Non
     """Refuse a higher major version than the newest known, warn of a higher minor one.
 
     Raises:
-        DatasetError: no version, or one that this reader does not know.
+        VersionError: no version, or one that this reader does not know.
     """
     known = tuple(int(part) for part in newest.split("."))
     try:
         major, minor = (int(part) for part in version.split("."))
     except ValueError:
-        raise DatasetError(f"{where}: format version {version!r} is not of the form {newest!r}") from None
+        raise VersionError(f"{where}: format version {version!r} is not of the form {newest!r}") from None
     if major > known[0]:
-        raise DatasetError(f"{where}: format version {version} is later than {newest}: update genba to read it")
+        raise VersionError(f"{where}: format version {version} is later than {newest}: update genba to read it")
     if (major, minor) > known:
         text = f"{where}: format version {version} is later than {newest}: what is new in it is ignored"
         warnings.warn(text, DatasetWarning, stacklevel=3)

@@ -35,12 +35,13 @@ def main(argv: list[str]) -> int:
 
 def _lines(folder: Path, manifest: dict[str, Any]) -> list[str]:
     episodes, outcomes = manifest["episodes"], manifest["outcomes"]
+    seed = "no root seed" if manifest.get("seed") is None else f"root seed {manifest['seed']}"
     state = "complete" if manifest["complete"] else f"incomplete: genba resume {folder}"
     lines = [
         f"{folder}: {manifest['dataset_id']}, format {manifest['format_version']}, {state}",
-        f"  {episodes} episodes, {manifest['steps']} control steps, root seed {manifest['seed']}",
+        f"  {episodes} episodes, {manifest['steps']} control steps, {seed}",
         f"  {manifest['bytes'] / 1e6:.1f} MB in {len(manifest['shards'])} shards",
-        f"  made by genba {manifest['generator']['genba']} on mujoco {manifest['generator']['mujoco']}",
+        _made_by(manifest),
     ]
     for name, count in outcomes.items():
         lines.append(f"  {name:<13} {count:>7}  {count / max(1, episodes):6.1%}")
@@ -55,6 +56,13 @@ def _lines(folder: Path, manifest: dict[str, Any]) -> list[str]:
     for camera, entry in sorted(manifest.get("media", {}).items()):
         lines += _camera_lines(folder, camera, entry)
     return lines
+
+
+def _made_by(manifest: dict[str, Any]) -> str:
+    made = manifest["generator"]
+    if origin := manifest.get("imported"):
+        return f"  imported by genba {made['genba']} from {origin['file']}, a file of {origin['format']}'s"
+    return f"  made by genba {made['genba']} on mujoco {made['mujoco']}"
 
 
 def _camera_lines(folder: Path, camera: str, entry: dict[str, Any]) -> list[str]:

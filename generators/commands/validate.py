@@ -1,7 +1,6 @@
 """`genba validate`: is a dataset right."""
 
 import dataclasses
-import functools
 import json
 import sys
 from pathlib import Path
@@ -11,7 +10,10 @@ import tyro
 
 from generators.commands._options import parse
 from generators.config import ConfigError, available_cpus
-from generators.plan import read_plan
+from generators.dataset import read_manifest
+from generators.homes import task_finder
+from generators.replaying import LoadTask
+from generators.schema import DatasetError
 from generators.validate import Report, validate
 from scenes.catalog import load_task
 
@@ -48,8 +50,7 @@ def main(argv: list[str]) -> int:
     replay = _count(options.replay)
     if not (options.dataset / "dataset.json").exists():
         raise ConfigError(f"no dataset.json in {options.dataset}: it is no dataset of genba's")
-    plan = read_plan(options.dataset / "plan.json") if replay is not None else None
-    finder = functools.partial(load_task, folder=Path(plan.folder)) if plan else None
+    finder = _finder(options.dataset) if replay is not None else None
     with _Bar() as bar:
         report = validate(
             options.dataset,
@@ -64,6 +65,15 @@ def main(argv: list[str]) -> int:
     else:
         _tell(options.dataset, report)
     return 0 if report.ok else 1
+
+
+def _finder(folder: Path) -> LoadTask | None:
+    """Return what finds the tasks to replay with; None where no task of ours made the episodes."""
+    try:
+        manifest = read_manifest(folder)
+    except DatasetError:
+        return load_task  # it is never called: validation will say what is wrong
+    return None if "imported" in manifest else task_finder(folder, manifest)
 
 
 def _count(text: str | None) -> int | None:

@@ -4,9 +4,7 @@ A dataset whose task cannot be imported here still has spaces, read off its colu
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -99,8 +97,9 @@ def observed(content: Content, picture: Picture, images: Array) -> Array:
 
 
 def _range(action: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    for name, low, high in zip(action["names"], action["low"], action["high"], strict=True):
+    for i, (low, high) in enumerate(zip(action["low"], action["high"], strict=True)):
         if low is None or high is None:
+            name = action["names"][i] if action["names"] else f"number {i}"
             raise ExportError(f"actuator {name!r} has no least or greatest command: its actions cannot be in [-1, 1]")
     return np.array(action["low"], np.float64), np.array(action["high"], np.float64)
 
@@ -123,7 +122,9 @@ def _picture_space(content: Content, picture: Picture) -> spaces.Box:
 def _made(content: Content) -> tuple[EnvSpec, spaces.Dict, spaces.Box]:
     """Return the spec, and the spaces of the environment that it makes."""
     manifest = content.data.manifest
-    task = load_task(content.task, _folder(content))
+    if "imported" in manifest:
+        raise ExportError("its episodes were imported")
+    task = load_task(content.task)  # never from a folder that the dataset names: it may come from anywhere
     planned = next((t for t in manifest["tasks"] if t["name"] == content.task), {})
     kwargs: dict[str, Any] = {"obs": "dict"}
     if planned.get("parameters"):
@@ -136,15 +137,6 @@ def _made(content: Content) -> tuple[EnvSpec, spaces.Dict, spaces.Box]:
     whole = observation_space(known, images, named=True)
     assert isinstance(whole, spaces.Dict)
     return _spec(content, task, kwargs), whole, Commands(known).space
-
-
-def _folder(content: Content) -> Path | None:
-    """Return where a task outside this package is looked for: where it was when the dataset was generated."""
-    try:
-        return Path(json.loads((content.data.folder / "plan.json").read_bytes())["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        known = [s.get("folder") for s in content.data.manifest.get("sources", ())]
-        return Path(known[0]) if known and known[0] else None
 
 
 def _cameras(content: Content) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _labels(episode: StoredEpisode) -> dict[str, Any]:
 def _metadata(name: str, content: Content, environment: Environment, size: int) -> dict[str, Any]:
     manifest = content.data.manifest
     governance: Mapping[str, Any] = manifest.get("governance", {})
-    known = {key: str(governance.get(key) or "not stated") for key in ("creator", "contact", "license")}
+    creators = [str(c.get("name", "")) for c in governance.get("creator") or ()]
     versions = {"genba": importlib.metadata.version("genba")}
     if made := manifest.get("generator", {}).get("mujoco"):
         versions["mujoco"] = made
@@ -125,10 +125,10 @@ def _metadata(name: str, content: Content, environment: Environment, size: int) 
         "observation_space": json.dumps(_space(environment.observations)),
         "action_space": json.dumps(_space(environment.actions)),
         "algorithm_name": "scripted expert",
-        "author": [known["creator"]],
-        "author_email": [known["contact"]],
+        "author": creators,
+        "author_email": [str(governance["contact"])] if governance.get("contact") else [],
         "code_permalink": "",
-        "description": f"{content.data[0].task} of {manifest.get('dataset_id', '')}. Licence: {known['license']}.",
+        "description": f"{content.data[0].task} of {manifest.get('dataset_id', '')}. Licence: {governance.get('license') or 'not stated'}.",
         "dataset_size": round(size / 1e6, 1),
         "requirements": [f"{package}=={version}" for package, version in versions.items()] if environment.spec else [],
     }

@@ -96,14 +96,19 @@ def _carried(content: Content) -> dict[str, str]:
 
 
 def _has_states(content: Content) -> bool:
-    """Return whether there is a state at every control step."""
-    return content.columns.get(STATES, {}).get("stride") == 1
+    """Return whether there is a state at every control step; imported episodes have none."""
+    known = content.columns.get(STATES, {"shape": [0]})
+    return known.get("stride") == 1 and known["shape"] != [0]
 
 
 def _filters(episode: StoredEpisode) -> list[str]:
-    names: list[str] = ["", *episode.attributes["failures"]]
-    failure = names[episode.fact("fail_code")]
+    failure = _failure(episode)
     return [episode.outcome.name.lower()] + ([f"failure_{failure}"] if failure else [])
+
+
+def _failure(episode: StoredEpisode) -> str:
+    names: list[str] = ["", *episode.attributes["failures"]]
+    return names[episode.fact("fail_code")]
 
 
 def _labels(episode: StoredEpisode) -> dict[str, Any]:
@@ -111,13 +116,16 @@ def _labels(episode: StoredEpisode) -> dict[str, Any]:
     seed = {"episode_seed": np.uint64(episode.seed), "episode_id": np.uint64(episode.id)}
     texts = {f"instruction_{language}": text for language, text in episode.instruction.items()}
     parameters = json.dumps(episode.parameters, ensure_ascii=False)
-    return {**seed, "outcome": episode.outcome.name.lower(), **texts, "parameters": parameters}
+    outcome = {"outcome": episode.outcome.name.lower(), "failure": _failure(episode)}
+    return {**seed, **outcome, **texts, "parameters": parameters}
 
 
 def _env_args(content: Content, environment: Environment) -> dict[str, Any]:
     spec = environment.spec
     kwargs: Mapping[str, Any] = spec.kwargs if spec else {}
     name = spec.id if spec else content.data[0].task
-    control_hz = float(content.data[0].attributes["control_hz"])
-    facts = {"action_scaling": environment.scaling(), "control_hz": control_hz}
+    known, action = content.data[0].attributes, content.columns["steps/action"]
+    facts = {"task": content.data[0].task, "task_version": content.data[0].header.task_version}
+    facts |= {"control_hz": float(known["control_hz"]), "phases": known["phases"], "failures": known["failures"]}
+    facts |= {"actions": {k: action.get(k) for k in ("names", "units")} | environment.scaling()}
     return {"env_name": name, "type": GYM, "env_kwargs": dict(kwargs), "genba": facts}

@@ -38,6 +38,7 @@ Array = NDArray[Any]
 FORMAT = "genba-media"
 FORMAT_VERSION = "1.0"
 MEDIA = "media"  # the folder of a dataset that holds them
+IMPORTED = "imported"  # as a backend: somebody else drew them, and geometry is not known (K zero, poses the identity)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

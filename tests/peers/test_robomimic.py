@@ -90,7 +90,7 @@ def test_filters_choose_outcomes(file, data):
 def test_texts_seeds_streams_and_scaling_are_intact(file, data):
     about = file_utils.get_env_metadata_from_dataset(str(file))
     assert about["type"] == 2
-    scaling = about["genba"]["action_scaling"]
+    scaling = about["genba"]["actions"]
     assert (scaling["low"], scaling["high"]) == ([-0.5], [1.0])
     with sequences(file, NUMBERS, None, 1).hdf5_file_opened() as opened:
         for i, episode in enumerate(data):

@@ -1,0 +1,1 @@
+"""Foreign files as datasets of ours, one module each: untrusted, searched before they are read; no peer is imported."""
