@@ -1,5 +1,6 @@
 """The frozen plan of a dataset: which episodes make which shard, and the hash of all that determines their physics."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -11,6 +12,7 @@ from typing import Any
 import mujoco
 
 from generators.config import ConfigError, GenerateConfig, TaskConfig, make_config
+from generators.schema import MANIFEST
 from scenes.catalog import load_task, task_source_sha256
 from sim import distributions, parameters
 from sim.engine import horizon_steps
@@ -162,11 +164,22 @@ def read_plan(path: Path) -> Plan:
         data["shards"] = tuple(Shard(**s) for s in data["shards"])
         return Plan(**data)
     except FileNotFoundError:
-        raise ConfigError(f"no plan in {path.parent}: it is no dataset that genba generated") from None
+        raise ConfigError(_no_plan(path.parent)) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def _no_plan(folder: Path) -> str:
+    """Say why a folder has no plan."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        activity = json.loads((folder / MANIFEST).read_bytes())["derived"]["activity"]
+        return (
+            f"{folder} was made by genba {activity} from other datasets and has no plan of its own:"
+            f" generate, resume and render those, then {activity} again"
+        )
+    return f"no plan in {folder}: it is no dataset that genba generated"
 
 
 def check_unchanged(plan: Plan) -> None:

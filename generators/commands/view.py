@@ -167,17 +167,14 @@ def directions(port: int) -> list[str]:
 
 def _recorded(folder: Path, options: Options) -> Recording:
     from generators.dataset import Dataset
-    from generators.plan import read_plan
+    from generators.homes import task_finder
 
-    plan = read_plan(folder / "plan.json")
-    home = Path(plan.folder)
-    tasks = {t.name: load_task(t.name, home if home.is_dir() else None) for t in plan.tasks}
     dataset, index = Dataset(folder), options.episode
     try:
         if not 0 <= index < len(dataset):
             raise ViewError(f"{folder} has episodes 0 to {len(dataset) - 1}, not {index}")
         episode = dataset[index].load()
-        task = next(task for name, task in tasks.items() if episode.task in (name, task.name))
+        task = task_finder(folder, dataset.manifest)(episode.task)
         recording = make_recording(task, episode, f"{task.name}, episode {index} of {folder}")
         return dataclasses.replace(recording, board=_board(dataset, options), dataset=dataset)
     except BaseException:

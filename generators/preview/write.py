@@ -12,13 +12,12 @@ import numpy as np
 
 from generators.dataset import Dataset, StoredEpisode
 from generators.files import write_whole
-from generators.plan import read_plan
+from generators.homes import task_finder
 from generators.preview.board import Board
 from generators.preview.facts import Facts, read_facts, read_traces
 from generators.preview.footage import open_panes
 from generators.preview.sheet import Row, draw_sheet
 from generators.schema import DatasetError
-from scenes.catalog import load_task
 from sim.errors import GenbaError, unknown
 from sim.task import Task
 
@@ -62,18 +61,16 @@ class Source:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._tasks: dict[str, Task] | None = None
+        self._tasks: dict[str, Task] = {}
 
     def task(self, episode: StoredEpisode) -> Task | None:
         """Return the task to draw an episode with; None where its pictures were recorded."""
         if episode.cameras:
             return None
-        if self._tasks is None:
-            plan = read_plan(self.dataset.folder / "plan.json")
-            home = Path(plan.folder)
-            found = {t.name: load_task(t.name, home if home.is_dir() else None) for t in plan.tasks}
-            self._tasks = found | {t.name: t for t in found.values()}
-        return self._tasks.get(episode.task)
+        if episode.task not in self._tasks:
+            find = task_finder(self.dataset.folder, self.dataset.manifest)
+            self._tasks[episode.task] = find(episode.task)
+        return self._tasks[episode.task]
 
     def episode(self, number: int) -> StoredEpisode:
         """Return an episode.
