@@ -130,7 +130,12 @@ class Content:
         return episode.images(picture.camera, picture.kind)[last]
 
     def write_sidecar(
-        self, folder: Path, peer: str, carried: Mapping[str, str], facts: Mapping[str, Any] | None = None
+        self,
+        folder: Path,
+        peer: str,
+        carried: Mapping[str, str],
+        facts: Mapping[str, Any] | None = None,
+        first: int = 0,
     ) -> None:
         """Write sidecar.json, episodes.parquet and, with pictures, cameras.npz.
 
@@ -139,6 +144,7 @@ class Content:
             peer: the layout and its version: "minari 0.5.4".
             carried: the peer's name of each column that went -> our path, "obs/x", "streams/f/value", "media/side/rgb".
             facts: what else this export has to say, such as how actions are scaled.
+            first: the first episode's number in the export.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -165,7 +171,8 @@ class Content:
         write_whole(folder / SIDECAR, f"{text}\n".encode())
         table = self.data.table()
         sink = pa.BufferOutputStream()
-        pq.write_table(table.add_column(0, "index", pa.array(np.arange(len(table)))), sink, compression="zstd")
+        table = table.add_column(0, "index", pa.array(np.arange(first, first + len(table))))
+        pq.write_table(table, sink, compression="zstd")
         write_whole(folder / TABLE, sink.getvalue().to_pybytes())
         if self.pictures:
             arrays: dict[str, Any] = camera_arrays(self.data, sorted({p.camera for p in self.pictures}))
@@ -200,13 +207,14 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-def exported(peer: str, folder: Path, content: Content, notes: Sequence[str] = ()) -> Exported:
-    """Say what was made of a content."""
+def exported(peer: str, folder: Path, contents: Content | Sequence[Content], notes: Sequence[str] = ()) -> Exported:
+    """Say what was made of a content, or of several."""
+    parts = [contents] if isinstance(contents, Content) else contents
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    steps = int(lengths_of(content.data).sum())
-    if content.empty:
-        notes = [*notes, f"{len(content.empty)} episodes without a step were left out"]
-    return Exported(peer, folder, len(content.data), steps, size, tuple(notes))
+    steps = sum(int(lengths_of(part.data).sum()) for part in parts)
+    if empty := sum(len(part.empty) for part in parts):
+        notes = [*notes, f"{empty} episodes without a step were left out"]
+    return Exported(peer, folder, sum(len(part.data) for part in parts), steps, size, tuple(notes))
 
 
 def choose(data: Dataset, asked: Asked) -> Content:

@@ -112,6 +112,7 @@ def _metadata(name: str, content: Content, environment: Environment, size: int) 
     manifest = content.data.manifest
     governance: Mapping[str, Any] = manifest.get("governance", {})
     creators = [str(c.get("name", "")) for c in governance.get("creator") or ()]
+    license_text = str(governance.get("license") or "not stated")
     versions = {"genba": importlib.metadata.version("genba")}
     if made := manifest.get("generator", {}).get("mujoco"):
         versions["mujoco"] = made
@@ -128,7 +129,7 @@ def _metadata(name: str, content: Content, environment: Environment, size: int) 
         "author": creators,
         "author_email": [str(governance["contact"])] if governance.get("contact") else [],
         "code_permalink": "",
-        "description": f"{content.data[0].task} of {manifest.get('dataset_id', '')}. Licence: {governance.get('license') or 'not stated'}.",
+        "description": f"{content.data[0].task} of {manifest.get('dataset_id', '')}. Licence: {license_text}.",
         "dataset_size": round(size / 1e6, 1),
         "requirements": [f"{package}=={version}" for package, version in versions.items()] if environment.spec else [],
     }

@@ -4,8 +4,10 @@ Row t of everything goes with action t, which is in [-1, 1]; action_applied has 
 and env_args how one becomes the other. next_obs is obs one row on, the last observation included.
 """
 
+import contextlib
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +15,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.dataset import Dataset
-from generators.export.content import Asked, Content, Done, Exported, choose, exported, lengths_of
+from generators.export.content import Asked, Content, Done, Exported, ExportError, choose, exported, lengths_of
 from generators.export.environment import Environment, find_environment, observed
 from generators.export.hdf5 import new_file, write_tree
 from generators.files import whole_folder
+from generators.schema import MANIFEST
 from generators.stored import StoredEpisode
 
 Array = NDArray[Any]
 
 PEER = "robomimic 0.3"
 FILE = "demo.hdf5"
+SPLIT = "split.json"  # beside the parts of a split
 GYM = 2  # robomimic's number for an environment of Gym's
 STATES = "state/control"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """A dataset that goes, or one part of a split.
+
+    Attributes:
+        name: of the part, and of its filter; "" for a dataset that is no part.
+        content: what goes.
+        first: number of its first demonstration.
+    """
+
+    name: str
+    content: Content
+    first: int
 
 
 def export(dataset: Path, out: Path, asked: Asked | None = None, *, done: Done | None = None) -> Exported:
     """Write a dataset as <out>/demo.hdf5.
 
-    /mask holds one filter for each outcome, and one for each named failure.
+    /mask holds one filter for each outcome, one for each named failure, and for the folder that `genba split` makes
+    one for each part: "train", "valid" ...
 
     Args:
-        dataset: its folder.
+        dataset: its folder, or that of a split.
         out: the folder to make.
         asked: what goes.
         done: called with the share that is done.
@@ -42,28 +62,54 @@ def export(dataset: Path, out: Path, asked: Asked | None = None, *, done: Done |
         ExportError: it cannot be told in this layout.
         DatasetError: the dataset is damaged, or out is taken.
     """
-    with Dataset(dataset) as data:
-        content = choose(data, asked or Asked())
-        environment = find_environment(content)
+    with contextlib.ExitStack() as opened:
+        parts = _parts(dataset, asked or Asked(), opened)
+        environment = find_environment(parts[0].content)
         with whole_folder(out) as folder:
             with new_file(folder / FILE) as file:
-                _write(file, content, environment, done or (lambda _: None))
+                _write(file, parts, environment, done or (lambda _: None))
             facts = {"actions": environment.scaling(), "environment": environment.why or "env_args names it"}
-            content.write_sidecar(folder, PEER, _carried(content), facts)
-        return exported(PEER, out, content, [environment.why] if environment.why else [])
+            for part in parts:
+                (folder / part.name).mkdir(exist_ok=True)
+                part.content.write_sidecar(folder / part.name, PEER, _carried(part.content), facts, part.first)
+        notes = [environment.why] if environment.why else []
+        return exported(PEER, out, [part.content for part in parts], notes)
 
 
-def _write(file: Any, content: Content, environment: Environment, done: Done) -> None:  # noqa: ANN401 - a file of HDF5
+def _parts(dataset: Path, asked: Asked, opened: contextlib.ExitStack) -> list[Part]:
+    """Open a dataset, or the parts of a split; all must hold the same columns."""
+    folders = {"": dataset}
+    if (dataset / SPLIT).is_file() and not (dataset / MANIFEST).exists():
+        folders = {path.parent.name: path.parent for path in sorted(dataset.glob(f"*/{MANIFEST}"))}
+    parts: list[Part] = []
+    first = 0
+    for name, folder in folders.items():
+        content = choose(opened.enter_context(Dataset(folder)), asked)
+        parts.append(Part(name, content, first))
+        first += len(content.data)
+        known = parts[0].content
+        if (content.task, content.columns, content.pictures) != (known.task, known.columns, known.pictures):
+            raise ExportError(f"{folder} holds other columns than {parts[0].name!r}: export them apart")
+    if not parts:
+        raise ExportError(f"{dataset} is a split without parts")
+    return parts
+
+
+def _write(file: Any, parts: Sequence[Part], environment: Environment, done: Done) -> None:  # noqa: ANN401 - HDF5's
     data = file.create_group("data")
-    data.attrs["total"] = int(lengths_of(content.data).sum())
-    data.attrs["env_args"] = json.dumps(_env_args(content, environment), ensure_ascii=False)
+    total = sum(len(part.content.data) for part in parts)
+    data.attrs["total"] = sum(int(lengths_of(part.content.data).sum()) for part in parts)
+    data.attrs["env_args"] = json.dumps(_env_args(parts[0].content, environment), ensure_ascii=False)
     masks: dict[str, list[str]] = {}
-    for i, episode in content.walk(done):
-        group = data.create_group(f"demo_{i}")
-        group.attrs.update({"num_samples": len(episode)} | _labels(episode))
-        write_tree(group, _rows(content, environment, episode))
-        for key in _filters(episode):
-            masks.setdefault(key, []).append(f"demo_{i}")
+    for part in parts:
+        for i, episode in part.content.walk(lambda _: None):
+            name = f"demo_{part.first + i}"
+            group = data.create_group(name)
+            group.attrs.update({"num_samples": len(episode)} | _labels(episode))
+            write_tree(group, _rows(part.content, environment, episode))
+            for key in [*_filters(episode), *([part.name] if part.name else [])]:
+                masks.setdefault(key, []).append(name)
+            done((part.first + i + 1) / total)
     write_tree(file.create_group("mask"), {key: np.array(demos, "S") for key, demos in sorted(masks.items())})
 
 

@@ -4,10 +4,11 @@ import json
 
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from generators.dataset import Dataset
-from generators.export.content import Asked
+from generators.export.content import Asked, ExportError
 from generators.export.robomimic import export
 
 
@@ -57,6 +58,25 @@ def test_masks_choose_outcomes_and_failures(file, data):
     past = [i for i, e in enumerate(data) if e.fact("fail_code") == 1]
     assert found.get("failure_past", []) == past
     assert file["mask/success"].dtype.kind == "S"
+
+
+def test_the_parts_of_a_split_become_filters_of_one_file(dataset, kit, tmp_path):
+    for name, ids in (("train", range(6)), ("valid", range(6, 9))):
+        kit.make_dataset(tmp_path / "split" / name, kit.episodes_of(ids))
+    (tmp_path / "split" / "split.json").write_text("{}")
+    made = export(tmp_path / "split", tmp_path / "out")
+    assert made.episodes == 9
+    with h5py.File(made.folder / "demo.hdf5") as file:
+        assert file["mask/train"][:].tolist() == [f"demo_{i}".encode() for i in range(6)]
+        assert file["mask/valid"][:].tolist() == [b"demo_6", b"demo_7", b"demo_8"]
+        with Dataset(tmp_path / "split" / "valid") as data:
+            assert np.array_equal(file["data/demo_7/action_applied"], data[1].actions)
+    table = pq.read_table(made.folder / "valid" / "episodes.parquet")
+    assert table["index"].to_pylist() == [6, 7, 8]
+    (tmp_path / "split" / "train" / "dataset.json").unlink()
+    (tmp_path / "split" / "valid" / "dataset.json").unlink()
+    with pytest.raises(ExportError, match="is a split without parts"):
+        export(tmp_path / "split", tmp_path / "more")
 
 
 def test_the_environment_and_the_scaling_are_told(file):
