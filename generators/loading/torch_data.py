@@ -81,17 +81,18 @@ class BlockWindows(IterableDataset):  # pyright: ignore[reportUntypedBaseClass]
     def __iter__(self) -> Iterator[Tensors]:
         info = get_worker_info()
         number, of = (info.id, info.num_workers) if info else (0, 1)
-        parts = self.parts(of)
-        given, first = taken_of(np.array([len(part) for part in parts]), int(self._position[1]))
+        epoch, taken = self._position.tolist()
+        parts = self.parts(of, epoch)
+        given, first = taken_of(np.array([len(part) for part in parts]), taken)
         mine = parts[(number + first) % of]  # the DataLoader asks its worker 0 first
         mine.given = min(mine.total, int(given[(number + first) % of]) * (self.blocks.batch_size or 1))
         return map(tensors, mine)
 
-    def parts(self, of: int) -> list[Blocks]:
-        """Return what each of some workers gives in the epoch that is set."""
+    def parts(self, of: int, epoch: int) -> list[Blocks]:
+        """Return what each of some workers gives in an epoch."""
         parts = [self.blocks.part(k, of) for k in range(of)]
         for part in parts:
-            part.epoch = int(self._position[0])
+            part.epoch = epoch
         return parts
 
 
@@ -119,8 +120,7 @@ class BlockLoader:
 
     def __len__(self) -> int:
         """Number of batches in this epoch."""
-        self._data.set_epoch(self.epoch, self.taken)
-        return sum(len(part) for part in self._data.parts(max(1, self._workers)))
+        return sum(len(part) for part in self._data.parts(max(1, self._workers), self.epoch))
 
     def __iter__(self) -> Iterator[Tensors]:
         self._data.set_epoch(self.epoch, self.taken)
