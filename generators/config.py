@@ -50,6 +50,22 @@ class CameraConfig(BaseModel):
     encoding: Literal["zstd", "raw", "jpeg", "png", "mp4"] = "zstd"
 
 
+class Resources(BaseModel):
+    """What Ray reserves for each worker.
+
+    Attributes:
+        cpus: processors; parts of one are allowed.
+        gpus: GPUs, for drawing; parts of one let several workers share it.
+        memory_gb: memory, GiB; None for no reservation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: float = Field(default=1.0, gt=0, le=1024, allow_inf_nan=False)
+    gpus: float = Field(default=0.0, ge=0, le=64, allow_inf_nan=False)
+    memory_gb: float | None = Field(default=None, gt=0, le=1 << 14, allow_inf_nan=False)
+
+
 def camera_settings(value: Any) -> Any:  # noqa: ANN401 - YAML
     """Return cameras as a mapping from name to settings: a list of names takes the defaults.
 
@@ -99,6 +115,7 @@ class GenerateConfig(BaseModel):
         degraded: share of episodes in which the expert is made worse, for honest failures.
         cameras: camera -> what is wanted of it, or a list of names: pictures are drawn from the recorded states.
         ray_address: a running Ray cluster, instead of a Ray of our own.
+        resources: what Ray reserves for each worker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -115,6 +132,7 @@ class GenerateConfig(BaseModel):
     degraded: float = Field(default=0.15, ge=0, le=1)
     cameras: Cameras = Field(default_factory=dict)
     ray_address: str | None = None
+    resources: Resources = Field(default_factory=Resources)
 
     @model_validator(mode="after")
     def _one_or_several(self) -> Self:
@@ -165,6 +183,8 @@ def make_config(data: Mapping[str, Any]) -> GenerateConfig:
         ConfigError: the first thing wrong, in one sentence, with the nearest right key.
     """
     _known(data, GenerateConfig)
+    if isinstance(resources := data.get("resources"), Mapping):
+        _known({str(k): v for k, v in resources.items()}, Resources, "'resources'")
     for entry in data.get("tasks") or ():
         if isinstance(entry, Mapping):
             _known({str(k): v for k, v in entry.items()}, TaskConfig)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.config import ConfigError, GenerateConfig
-from generators.executors import Executor, choose
+from generators.executors import Cluster, Executor, Lost, choose, results
 from generators.files import write_whole
 from generators.filming import MediaJob, MediaReport, film_shard
 from generators.manifest import write_manifest
@@ -40,6 +40,18 @@ class DiskError(GenbaError, OSError):
     """A folder that cannot be written, or a disk that is too small."""
 
     exit_code = 3
+
+
+class UnfinishedError(GenbaError, RuntimeError):
+    """Shards that could not be made; the others are whole, and the dataset can be resumed."""
+
+    exit_code = 3
+
+
+class StoppedError(GenbaError, RuntimeError):
+    """Work that was stopped when what was under way was done; the dataset can be resumed."""
+
+    exit_code = 130
 
 
 def start(config: GenerateConfig, folder: Path, *, overwrite: bool = False) -> Plan:
@@ -95,19 +107,28 @@ def run(
 
     Returns:
         The shards' reports by number.
+
+    Raises:
+        UnfinishedError: some shards took their workers down every time; the others are made and described.
+        StoppedError: the executor was told to stop; what was under way is made and described.
     """
     prepare_worker()
     lean = dataclasses.replace(plan, shards=())  # a job needs its own shard, not all of them
     wanted = wanted_media(out, plan)
     jobs = [Job(shard, lean, str(out), wanted.get(shard.task, ())) for shard in plan.shards]
     reports: list[ShardReport] = []
+    lost: list[Lost] = []
     with lock(out):
         _sweep(out)
         try:
             for report in executor(run_shard, order(jobs)):
+                if isinstance(report, Lost):
+                    lost.append(report)
+                    continue
                 reports.append(report)
                 on_report(report)
                 _check(out, plan, reports)
+            _check_whole(out, plan, reports, lost)
         except BaseException:
             with contextlib.suppress(OSError):
                 write_manifest(out, plan, reports, wanted, complete=False)
@@ -126,8 +147,14 @@ def generate(config: GenerateConfig, folder: Path | None = None, *, overwrite: b
         overwrite: whether to delete a dataset that is in the way.
     """
     plan = start(config, folder or Path.cwd(), overwrite=overwrite)
-    executor = choose(config.executor, config.workers, config.ray_address)
+    executor = choose(config.executor, config.workers, cluster_of(config, plan))
     return run(config.out, plan, executor=executor, on_report=lambda _: None)
+
+
+def cluster_of(config: GenerateConfig, plan: Plan) -> Cluster:
+    """Return what Ray is to do: tasks of the user's own modules need their folder on every machine."""
+    own = any(":" in task.name for task in plan.tasks)
+    return Cluster(config.ray_address, config.resources, Path(plan.folder) if own else None)
 
 
 def reopen(out: Path) -> Plan:
@@ -180,7 +207,7 @@ def render(
         ]
         _describe_render(out, plan, manifest, wanted, reports)  # until it ends, what is there is not what is asked for
         try:
-            for made in executor(film_shard, jobs):
+            for made in results(executor(film_shard, jobs)):
                 reports += made
                 on_report(made)
         finally:
@@ -223,6 +250,16 @@ def _clear(out: Path) -> None:
         if path.name == ".lock":
             continue
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _check_whole(out: Path, plan: Plan, reports: Sequence[ShardReport], lost: Sequence[Lost]) -> None:
+    """Say what was not made, and why."""
+    again = f"{len(reports)} of {len(plan.shards)} shards are whole; continue with: genba resume {out}"
+    if lost:
+        named = "; ".join(f"{one.job.shard.name}: {one.error}" for one in sorted(lost, key=lambda o: o.job.shard.index))
+        raise UnfinishedError(f"{len(lost)} shards were set aside ({named[:500]}); {again}")
+    if len(reports) < len(plan.shards):
+        raise StoppedError(f"stopped; {again}")
 
 
 def _check(out: Path, plan: Plan, reports: Sequence[ShardReport]) -> None:

@@ -1,27 +1,34 @@
 """Where shards are made: in this process, in several, or on Ray. One signature, the same bytes.
 
 An executor maps a function over jobs and yields results as they finish, in any order. A worker process that dies is
-replaced and its job run again; a job that kills its process every time is named.
+replaced and its job run again; a job that takes its worker down every time comes back as `Lost`, and the others go on.
 """
 
 import ctypes
+import dataclasses
+import functools
 import logging
+import math
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from generators.config import Resources
 from generators.worker import prepare_worker
 from sim.errors import GenbaError
 
 J = TypeVar("J")
 R = TypeVar("R")
 ATTEMPTS = 3  # times that a job may take its worker process down with it
+_EXCLUDES = [".git", ".venv", "datasets", "__pycache__", "*.h5", "*.parquet"]  # of a folder that Ray sends along
+_QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
 
 
 class ExecutorError(GenbaError, RuntimeError):
@@ -30,73 +37,188 @@ class ExecutorError(GenbaError, RuntimeError):
     exit_code = 3
 
 
-class Executor(Protocol):
-    """Maps a function over jobs, yielding results as they finish."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lost:
+    """A job that was set aside.
 
-    def __call__(self, work: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
+    Attributes:
+        job: it.
+        error: why, in one sentence.
+    """
+
+    job: Any
+    error: str
+
+
+class Executor(Protocol):
+    """Maps a function over jobs, yielding results as they finish; `Lost` for a job that ended its worker each time."""
+
+    def __call__(self, work: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R | Lost]:
         """Run work(job) for every job."""
         ...
 
 
-def choose(executor: str, workers: int, ray_address: str | None) -> Executor:
-    """Return the executor for a configuration; "auto" takes the simplest that serves."""
+def _never() -> bool:
+    return False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cluster:
+    """What Ray is to do.
+
+    Attributes:
+        address: of a running cluster; None for a Ray of our own.
+        resources: of each job.
+        folder: that the jobs' own modules are in, sent to the cluster's machines; None where they need none.
+    """
+
+    address: str | None = None
+    resources: Resources = dataclasses.field(default_factory=Resources)
+    folder: Path | None = None
+
+
+def choose(
+    executor: str, workers: int, cluster: Cluster | None = None, *, stop: Callable[[], bool] = _never
+) -> Executor:
+    """Return the executor for a configuration; "auto" takes the simplest that serves.
+
+    Args:
+        executor: inline, processes, ray or auto.
+        workers: how many jobs run at a time.
+        cluster: for Ray.
+        stop: once it says so no further job is begun, and those that run are finished.
+    """
+    cluster = cluster or Cluster()
     if executor == "auto":
-        executor = "ray" if ray_address else ("inline" if workers == 1 else "processes")
+        executor = "ray" if cluster.address else ("inline" if workers == 1 else "processes")
     if executor == "inline":
-        return run_inline
-
-    def bound(work: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
-        if executor == "ray":
-            return run_ray(work, jobs, workers=workers, address=ray_address)
-        return run_processes(work, jobs, workers=workers)
-
-    return bound
+        return functools.partial(run_inline, stop=stop)
+    if executor == "ray":
+        return functools.partial(run_ray, workers=workers, cluster=cluster, stop=stop)
+    return functools.partial(run_processes, workers=workers, stop=stop)
 
 
-def run_inline(work: Callable[[J], R], jobs: Sequence[J]) -> Iterator[R]:
+def results(found: Iterator[R | Lost]) -> Iterator[R]:
+    """Pass results on.
+
+    Raises:
+        ExecutorError: a job was lost.
+    """
+    for result in found:
+        if isinstance(result, Lost):
+            raise ExecutorError(f"{_name(result.job)}: {result.error}")
+        yield result
+
+
+def run_inline(work: Callable[[J], R], jobs: Sequence[J], *, stop: Callable[[], bool] = _never) -> Iterator[R]:
     """Run the jobs in this process, one after the other."""
     for job in jobs:
+        if stop():
+            return
         yield work(job)
 
 
-def run_processes(work: Callable[[J], R], jobs: Sequence[J], *, workers: int) -> Iterator[R]:
-    """Run the jobs in worker processes of this machine."""
-    waiting = list(reversed(range(len(jobs))))
-    deaths = [0] * len(jobs)
-    while waiting:
-        pool = ProcessPoolExecutor(
-            min(workers, len(waiting)), get_context("spawn"), initializer=_start_worker, initargs=(os.getpid(),)
-        )
-        running: dict[Future[Any], int] = {}
+def run_processes(
+    work: Callable[[J], R], jobs: Sequence[J], *, workers: int, stop: Callable[[], bool] = _never
+) -> Iterator[R | Lost]:
+    """Run the jobs in worker processes of this machine.
+
+    Where a worker dies, those that ran then are run again one at a time, so that none is blamed for another.
+    """
+    waiting = list(reversed(jobs))
+    suspects: list[J] = []
+    while (waiting or suspects) and not stop():
+        if suspects:
+            yield from _alone(work, suspects.pop())
+        elif waiting:
+            suspects += yield from _together(work, waiting, workers, stop)
+
+
+def _together(
+    work: Callable[[J], R], waiting: list[J], workers: int, stop: Callable[[], bool]
+) -> Generator[R, None, list[J]]:
+    """Run what waits, several at a time, until all is done or a worker dies; return the jobs that ran then."""
+    pool = _pool(min(workers, len(waiting)))
+    running: dict[Future[Any], J] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers and not stop():
+                job = waiting.pop()
+                running[pool.submit(work, job)] = job
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                del running[future]
+                yield result
+    except BrokenProcessPool:
+        return list(running.values())
+    finally:
+        _stop(pool)
+    return []
+
+
+def _alone(work: Callable[[J], R], job: J) -> Iterator[R | Lost]:
+    """Run a job by itself; the time that it was suspected counts as one that its worker died."""
+    for _ in range(ATTEMPTS - 1):
+        pool = _pool(1)
         try:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    index = waiting.pop()
-                    running[pool.submit(work, jobs[index])] = index
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    result = future.result()
-                    del running[future]
-                    yield result
+            yield pool.submit(work, job).result()
+            return
         except BrokenProcessPool:
-            for index in sorted(running.values(), reverse=True):
-                deaths[index] += 1
-                if deaths[index] >= ATTEMPTS:
-                    raise ExecutorError(
-                        f"a worker process died {ATTEMPTS} times on job {index} ({_name(jobs[index])}): out of memory,"
-                        " or a crash; try fewer workers"
-                    ) from None
-                waiting.append(index)
+            continue
         finally:
             _stop(pool)
+    yield Lost(job, f"its worker process died {ATTEMPTS} times: out of memory, or a crash; try fewer workers")
 
 
-def run_ray(work: Callable[[J], R], jobs: Sequence[J], *, workers: int, address: str | None = None) -> Iterator[R]:
+def run_ray(
+    work: Callable[[J], R],
+    jobs: Sequence[J],
+    *,
+    workers: int,
+    cluster: Cluster | None = None,
+    stop: Callable[[], bool] = _never,
+) -> Iterator[R | Lost]:
     """Run the jobs as Ray tasks, on a Ray of our own or on the one at an address.
 
     Raises:
         ExecutorError: Ray cannot be started or reached, or an address is not this machine's and no token is set.
     """
+    cluster = cluster or Cluster()
+    ray = _start_ray(workers, cluster)
+    wanted = cluster.resources
+    memory = None if wanted.memory_gb is None else int(wanted.memory_gb * 2**30)
+    options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "memory": memory, "max_retries": ATTEMPTS - 1}
+    try:
+        remote = ray.remote(**options)(work)
+        waiting = list(reversed(jobs))
+        running: dict[Any, J] = {}
+        while waiting or running:
+            while waiting and len(running) < 2 * workers and not stop():
+                job = waiting.pop()
+                running[remote.remote(job)] = job
+            if not running:
+                return
+            done, _ = ray.wait(list(running), num_returns=1)
+            yield _taken(ray, done[0], running.pop(done[0]))
+    finally:
+        ray.shutdown()
+
+
+def _taken(ray: Any, done: Any, job: object) -> Any:  # noqa: ANN401 - a module and a reference without types
+    try:
+        return ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        return Lost(job, f"Ray gave it up after {ATTEMPTS} attempts: {' '.join(str(error).split())[:300]}")
+
+
+def _start_ray(workers: int, cluster: Cluster) -> Any:  # noqa: ANN401 - a module without types
+    """Start or join a Ray; return the module."""
+    address = cluster.address
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     local = address is None or address.split(":")[0] in ("127.0.0.1", "localhost", "auto", "local")
     if not local and "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
@@ -108,39 +230,33 @@ def run_ray(work: Callable[[J], R], jobs: Sequence[J], *, workers: int, address:
         import ray
     except ImportError as error:
         raise ExecutorError(f"Ray cannot be imported: {error}") from None
+    own: dict[str, Any] = {}
+    if address is None:
+        cpus, gpus = math.ceil(workers * cluster.resources.cpus), math.ceil(workers * cluster.resources.gpus)
+        own = {"num_cpus": cpus, "num_gpus": gpus or None, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(
             address=address,
-            num_cpus=workers if address is None else None,
-            include_dashboard=False if address is None else None,
-            _node_ip_address="127.0.0.1" if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}},
+            runtime_env=_environment(cluster),
+            **own,
         )
     except Exception as error:
         raise ExecutorError(f"Ray does not start: {' '.join(str(error).split())[:300]}") from None
-    try:
-        remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(work)
-        waiting = list(reversed(jobs))
-        running: dict[Any, J] = {}
-        while waiting or running:
-            while waiting and len(running) < 2 * workers:
-                job = waiting.pop()
-                running[remote.remote(job)] = job
-            done, _ = ray.wait(list(running), num_returns=1)
-            try:
-                result = ray.get(done[0])
-            except ray.exceptions.RayTaskError as error:
-                raise error.cause from None
-            except ray.exceptions.RayError as error:
-                raise ExecutorError(
-                    f"Ray lost {_name(running[done[0]])}: {' '.join(str(error).split())[:300]}"
-                ) from None
-            del running[done[0]]
-            yield result
-    finally:
-        ray.shutdown()
+    return ray
+
+
+def _environment(cluster: Cluster) -> Mapping[str, Any]:
+    """Return what the workers' processes are given; modules of the user's own where other machines work, too."""
+    if cluster.address is None or cluster.folder is None:
+        return {"env_vars": _QUIET}
+    return {"env_vars": _QUIET, "working_dir": str(cluster.folder), "excludes": _EXCLUDES}
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    context = get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(os.getpid(),))
 
 
 def _start_worker(driver: int) -> None:

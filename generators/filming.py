@@ -156,7 +156,7 @@ def _film(job: MediaJob, shots: Sequence[Shot]) -> list[MediaReport]:
     physics = Path(job.out) / SHARDS / job.shard.name
     if not job.trusted and file_sha256(physics) != job.file_sha256:
         raise DatasetError(f"{job.shard.name} is damaged: see genba validate {job.out}")
-    task = load_task(job.shard.task, Path(job.plan.folder))
+    task = load_task(job.shard.task, job.plan.home)
     drawer = renderer()
     drawn_by = drawer.backend, drawer.device
     folder = Path(job.out) / MEDIA

@@ -85,6 +85,11 @@ class Plan:
         """A name for the data that is the same wherever it is generated."""
         return f"genba-{self.physics_sha256[:16]}"
 
+    @property
+    def home(self) -> Path:
+        """Where a worker looks up "module:Class" tasks: `folder`, or what Ray has sent of it to this machine."""
+        return Path(self.folder) if Path(self.folder).is_dir() else Path.cwd()
+
     def task(self, name: str) -> PlannedTask:
         """Return one of the dataset's tasks by name."""
         return next(t for t in self.tasks if t.name == name)

@@ -97,7 +97,7 @@ def run_shard(job: Job) -> ShardReport:
 def _make(job: Job) -> ShardReport:
     start = time.perf_counter()
     planned = job.plan.task(job.shard.task)
-    task = load_task(planned.name, Path(job.plan.folder))
+    task = load_task(planned.name, job.plan.home)
     header = Header(
         dataset_id=job.plan.dataset_id,
         physics_sha256=job.plan.physics_sha256,

@@ -120,8 +120,12 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> int:
-    """Make a planned dataset with progress; print where it is; return the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Make a planned dataset with progress; print where it is; return the exit code.
+
+    SIGTERM lets the shards that are under way be finished, and a second one ends the work at once, as Ctrl-C does.
+    """
+    drain = _Drain()
+    signal.signal(signal.SIGTERM, drain.request)
     progress = Progress(plan.attempts, len(plan.shards))
     done: list[ShardReport] = []
 
@@ -129,7 +133,7 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
         done.append(report)
         progress.report(report)
 
-    executor = choose(config.executor, config.workers, config.ray_address)
+    executor = choose(config.executor, config.workers, driver.cluster_of(config, plan), stop=drain.requested)
     try:
         with progress:
             reports = driver.run(out, plan, executor=executor, on_report=on_report)
@@ -161,5 +165,19 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
     return 1 if raised else 0
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+class _Drain:
+    """Remembers that somebody asked for an end."""
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def requested(self) -> bool:
+        """Return whether no further shard is to be begun."""
+        return self._requested
+
+    def request(self, *_: object) -> None:
+        """Ask for an end; the second time, for one at once."""
+        if self._requested:
+            raise KeyboardInterrupt
+        self._requested = True
+        print("genba: stopping when the shards under way are done", file=sys.stderr, flush=True)

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
     changed = {n: getattr(options, n) for n in ("executor", "workers") if getattr(options, n) is not None}
     config = make_config(plan.config | changed)
     signal.signal(signal.SIGTERM, _interrupt)
-    executor = choose(config.executor, config.workers, config.ray_address)
+    executor = choose(config.executor, config.workers, driver.cluster_of(config, plan))
     shards = [s for s in plan.shards if wanted.get(s.task)]
     progress = Progress(sum(s.count for s in shards), len(shards), "drawing")
     try:

@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import itertools
+import json
 import os
 import random
 import signal
@@ -15,7 +17,7 @@ import pytest
 
 from generators import driver
 from generators.config import ConfigError, make_config
-from generators.executors import ExecutorError, run_inline, run_processes, run_ray
+from generators.executors import ExecutorError, Lost, results, run_inline, run_processes, run_ray
 from generators.reader import file_sha256
 from generators.validate import validate
 from scenes.catalog import load_task
@@ -218,10 +220,64 @@ def test_resume_refuses_an_edited_plan(tmp_path):
         driver.reopen(out)
 
 
-def test_a_job_that_kills_its_worker_is_named_and_the_others_finish():
-    with pytest.raises(ExecutorError, match=r"died 3 times on job 2"):
-        list(run_processes(_die_on_two, [0, 1, 2], workers=2))
-    assert sorted(run_processes(_square, [1, 2, 3], workers=2)) == [1, 4, 9]
+def test_a_job_that_kills_its_worker_is_set_aside_and_the_others_finish():
+    found = list(run_processes(_die_on_two, [0, 1, 2, 3, 4], workers=2))
+    (lost,) = [r for r in found if isinstance(r, Lost)]
+    assert lost.job == 2
+    assert "died 3 times" in lost.error
+    assert sorted(r for r in found if not isinstance(r, Lost)) == [0, 1, 3, 4]
+    with pytest.raises(ExecutorError, match=r"2: its worker process died 3 times"):
+        list(results(iter(found)))
+
+
+def test_a_ray_job_that_kills_its_worker_is_set_aside_and_the_others_finish():
+    found = list(run_ray(_die_on_two, [0, 1, 2], workers=1))
+    (lost,) = [r for r in found if isinstance(r, Lost)]
+    assert lost.job == 2
+    assert "3 attempts" in lost.error
+    assert sorted(r for r in found if not isinstance(r, Lost)) == [0, 1]
+
+
+@pytest.mark.parametrize("run", [run_inline, functools.partial(run_processes, workers=2)])
+def test_an_executor_that_is_told_to_stop_finishes_what_is_under_way_and_begins_nothing(run):
+    asked = itertools.count()
+    done = list(run(_square, list(range(20)), stop=lambda: next(asked) >= 6))
+    assert 1 <= len(done) <= 6
+
+
+def test_shards_that_kill_their_workers_are_named_and_resume_makes_them(tmp_path, reference):
+    """The other shards are made and described; who resumes gets the same bytes as if nothing had happened."""
+    out = tmp_path / "data"
+    config = make_config({"task": TASK, "episodes": 9, "episodes_per_shard": 2, "seed": 3, "out": str(out)})
+    plan = driver.start(config, EXAMPLES)
+
+    def deadly(work, jobs):
+        for job in jobs:
+            yield Lost(job, "its worker process died") if job.shard.index == 1 else work(job)
+
+    with pytest.raises(driver.UnfinishedError, match=r"shard-00001.h5: its worker process died.*4 of 5.*genba resume"):
+        driver.run(out, plan, executor=deadly, on_report=lambda _: None)
+    assert len(list((out / "shards").glob("*.h5"))) == 4
+    assert not json.loads((out / "dataset.json").read_text())["complete"]
+    driver.run(out, driver.reopen(out), executor=run_inline, on_report=lambda _: None)
+    assert sums(out) == reference
+
+
+def test_a_first_sigterm_finishes_the_shards_under_way_and_leaves_the_rest_to_resume(tmp_path):
+    out = tmp_path / "data"
+    config = {"task": TASK, "episodes": 60, "episodes_per_shard": 2, "out": str(out), "executor": "processes"}
+    driver.start(make_config(config | {"workers": 2}), EXAMPLES)
+    process = start_resume(out)
+    deadline = time.monotonic() + 60
+    while not list((out / "shards").glob("*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping when the shards under way are done" in err.decode()
+    assert "genba resume" in err.decode()
+    assert not list(out.rglob("*.tmp"))
+    assert len(list((out / "shards").glob("*.h5"))) < 30
 
 
 def _square(x):
