@@ -1,6 +1,7 @@
 """robomimic's own SequenceDataset gives back every array of an export, and its behaviour cloning learns from it."""
 
 import json
+import runpy
 
 import numpy as np
 import pytest
@@ -102,6 +103,14 @@ def test_texts_seeds_streams_and_scaling_are_intact(file, data):
             for name, stream in episode.streams.items():
                 held = resample(stream, episode.array("steps/t_ns"))
                 assert np.array_equal(demo[f"streams/{name}"][()], held)
+
+
+def test_its_own_check_of_a_file_passes(file, data, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["get_dataset_info", "--dataset", str(file), "--verbose"])
+    runpy.run_module("robomimic.scripts.get_dataset_info", run_name="__main__")  # raises where an action exceeds 1
+    said = capsys.readouterr().out
+    assert f"total transitions: {sum(len(e) for e in data)}" in said
+    assert "filter key success with" in said
 
 
 def test_three_epochs_of_behaviour_cloning_halve_the_loss(file):
