@@ -102,6 +102,10 @@ class Shard:
         """Return a column's shape, rows first."""
         return self._dataset(column).shape
 
+    def dtype(self, column: str) -> np.dtype[Any]:
+        """Return a column's type as it is stored."""
+        return self._dataset(column).dtype
+
     def chunk_rows(self, column: str) -> int:
         """Return how many rows of a column are packed together; all of them where none are packed."""
         dataset = self._dataset(column)

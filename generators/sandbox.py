@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.invariants import check_shard
+from generators.lints.shards import check_shard
+from generators.lints.tables import check_tables
 from generators.media.invariants import check_media, find_media_damage
 from generators.reader import find_damage
 
@@ -46,7 +47,7 @@ def run_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> Iterator[tuple[dic
             if left:
                 errors.seek(0)
                 why = _ending(child.returncode, errors.read().decode(errors="replace"))
-                yield left.pop(0), {"findings": [("", f"{STRUCTURE}: reading it {why}")]}
+                yield left.pop(0), {"findings": [("structure", "", f"{STRUCTURE}: reading it {why}")]}
 
 
 def _ending(code: int, errors: str) -> str:
@@ -66,7 +67,8 @@ def serve() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], hard))
     for job in asked["jobs"]:
         path = Path(asked["folder"]) / job["name"]
-        seconds = asked["seconds"] + path.stat().st_size // SLOWEST + int(job.get("pixels", 0)) // SLOWEST_PIXELS
+        size = path.stat().st_size + int(job.get("bytes", 0))
+        seconds = asked["seconds"] + size // SLOWEST + int(job.get("pixels", 0)) // SLOWEST_PIXELS
         signal.alarm(min(seconds, DAY))  # unhandled: ends the process wherever it hangs
         result = _check_media(path, job) if "settings" in job else _check(path, job)
         sys.stdout.write(json.dumps(result) + "\n")
@@ -74,19 +76,21 @@ def serve() -> None:
 
 
 def _check(path: Path, job: dict[str, Any]) -> dict[str, Any]:
-    return {"findings": _locate(find_damage(path))} if job.get("damaged") else check_shard(path, job["seed"])
+    if job.get("damaged"):
+        return {"findings": _locate(find_damage(path))}
+    return check_tables(path) if job.get("tables") else check_shard(path, job["known"])
 
 
 def _check_media(path: Path, job: dict[str, Any]) -> dict[str, Any]:
     if job.get("damaged"):
         found = find_media_damage(path)
-        return {"findings": [(c, f"the file is damaged here: {m}") for c, m in found if c] or _locate(found)}
+        return {"findings": [("hash", c, f"the file is damaged here: {m}") for c, m in found if c] or _locate(found)}
     return check_media(path, Path(job["shard"]), job["settings"])
 
 
-def _locate(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    named = [(column, "its checksum is wrong: the file is damaged here") for column, _ in found if column]
+def _locate(found: list[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    named = [("hash", column, "its checksum is wrong: the file is damaged here") for column, _ in found if column]
     if named:
         return named
     why = found[0][1] if found else "every column can be read"
-    return [("", f"{STRUCTURE}: the file's hash is wrong; {why}")]
+    return [("hash", "", f"{STRUCTURE}: the file's hash is wrong; {why}")]

@@ -1,7 +1,7 @@
 """Replay recorded episodes exactly: the same model, the recorded start, the recorded actions, the same bits."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from sim.scenario import Scenario
 from sim.task import Task
 
 Array = NDArray[Any]
+Watch = Callable[[int, Engine, NDArray[np.intp], NDArray[np.intp]], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +40,14 @@ def recorded(episode: Episode) -> Recorded:
     return Recorded(control_stride=1, **{n: getattr(episode, n) for n in names})
 
 
-def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0, steps: int | None = None) -> list[str]:
+def replays(
+    task: Task,
+    episodes: Sequence[Recorded],
+    *,
+    keyframe: int = 0,
+    steps: int | None = None,
+    watch: Watch | None = None,
+) -> list[str]:
     """Replay episodes side by side and compare every state and observation bit by bit.
 
     Args:
@@ -47,6 +55,8 @@ def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0, step
         episodes: what was recorded; those of length 0 are trivially right.
         keyframe: which keyframe to start from; an episode without it is not replayed.
         steps: how many control steps to replay; None: to the end.
+        watch: called after each control step with its number, the engine, its simulations that took the step, and
+            which of the episodes they are; those that differ already take none.
 
     Returns:
         For each episode "" where it is bitwise the same, else the first difference: "different model", or the step and
@@ -66,12 +76,20 @@ def replays(task: Task, episodes: Sequence[Recorded], *, keyframe: int = 0, step
         scenarios.append(found)
     if rows:
         with np.errstate(all="ignore"), Engine(task, scenarios, telemetry=False) as engine:
-            for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe, steps)):
+            which = np.array(rows)
+            told = None if watch is None else lambda t, ids: watch(t, engine, ids, which[ids])
+            for row, finding in enumerate(_compare(engine, [episodes[i] for i in rows], keyframe, steps, told)):
                 findings[rows[row]] = finding
     return findings
 
 
-def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int, steps: int | None) -> list[str]:
+def _compare(
+    engine: Engine,
+    episodes: Sequence[Recorded],
+    keyframe: int,
+    steps: int | None,
+    watch: Callable[[int, NDArray[np.intp]], None] | None,
+) -> list[str]:
     findings = [""] * len(episodes)
     first = int(episodes[0].keyframe_steps[keyframe])
     engine.restore(np.array([e.keyframes[keyframe] for e in episodes]), first)
@@ -94,6 +112,8 @@ def _compare(engine: Engine, episodes: Sequence[Recorded], keyframe: int, steps:
         for row in ids.tolist():
             actions[row] = episodes[row].actions[t]
         engine.advance(actions, ids)
+        if watch is not None:
+            watch(t, ids)
     return findings
 
 

@@ -1,6 +1,6 @@
 """What must hold of a media shard besides its hash: it belongs to its shard, every picture has its place and opens.
 
-Findings are returned, never raised: what cannot be read is one of them.
+Findings are (lint, column, message), returned, never raised: what cannot be read is one of them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from generators.media.reader import MediaShard, open_media
+from generators.media.writer import IMPORTED
 from generators.reader import Shard, open_untrusted
-from generators.schema import DatasetError
+from generators.schema import DatasetError, VersionError
 from sim.errors import describe_error
 
 _BLOCK_BYTES = 64 << 20  # pictures opened at a time
 _ORTHONORMAL = 1e-6  # rotation matrices of float64, from quaternions normalized by MuJoCo
 
-Found = Iterator[tuple[str, str]]
+Found = Iterator[tuple[str, str, str]]
 
 
 def check_media(path: Path, shard_path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def check_media(path: Path, shard_path: Path, settings: Mapping[str, Any]) -> di
         settings: how dataset.json says that it was recorded.
 
     Returns:
-        findings, (column, message) each; and where it can be read the number of pictures.
+        findings, (lint, column, message) each; and where it can be read the number of pictures.
     """
     try:
         with open_media(path) as media, open_untrusted(shard_path) as shard:
@@ -37,15 +38,17 @@ def check_media(path: Path, shard_path: Path, settings: Mapping[str, Any]) -> di
             if not found:  # what follows would stumble over it
                 found = [*_pose_findings(media), *_picture_findings(media)]
             return {"findings": found, "frames": media.frames}
+    except VersionError as error:
+        return {"findings": [("version", "", str(error))]}
     except (DatasetError, LookupError, TypeError, ValueError, MemoryError) as error:
-        return {"findings": [("", describe_error(error))]}
+        return {"findings": [("structure", "", describe_error(error))]}
 
 
 def find_media_damage(path: Path) -> list[tuple[str, str]]:
     """Try to open every picture of a damaged media shard; return (column, message) of what cannot be."""
     try:
         with open_media(path) as media:
-            return list(_picture_findings(media))
+            return [(column, message) for _, column, message in _picture_findings(media)]
     except (DatasetError, LookupError, TypeError, ValueError, MemoryError) as error:
         return [("", str(error))]
 
@@ -54,56 +57,56 @@ def _belonging(media: MediaShard, shard: Shard, settings: Mapping[str, Any]) -> 
     for name in ("dataset_id", "physics_sha256", "task"):
         mine, theirs = getattr(media.header, name), getattr(shard.header, name)
         if mine != theirs:
-            yield "", f"{name} is {mine!r}, its shard has {theirs!r}"
+            yield "media-origin", "", f"{name} is {mine!r}, its shard has {theirs!r}"
     if media.header.shard != shard.header.shard_index:
-        yield "", f"it was drawn from shard {media.header.shard}, not from {shard.header.shard_index}"
+        yield "media-origin", "", f"it was drawn from shard {media.header.shard}, not from {shard.header.shard_index}"
     said = media.shot.to_json()
     for name in sorted(said):
         if settings.get(name, said[name]) != said[name]:
-            yield "", f"{name} is {said[name]!r}, dataset.json says {settings[name]!r}"
+            yield "media-origin", "", f"{name} is {said[name]!r}, dataset.json says {settings[name]!r}"
 
 
 def _index_findings(media: MediaShard, shard: Shard) -> Found:
     """Check that every episode has its pictures, at the steps and times of its states."""
     if not np.array_equal(media.index("episode_id"), shard.index("episode_id")):
-        yield "episodes/episode_id", "they are not the episodes of its shard"
+        yield "media-origin", "episodes/episode_id", "they are not the episodes of its shard"
         return
     length, stride = shard.index("length").astype(np.int64), media.shot.stride
     counts = np.where(length > 0, length // stride + 1, 0)
     starts = np.concatenate([[0], np.cumsum(counts)])
     if not np.array_equal(media.index("frame_count"), counts):
-        yield "episodes/frame_count", "the pictures are not as many as the episodes' steps ask for"
+        yield "missing-media", "episodes/frame_count", "the pictures are not as many as the episodes' steps ask for"
         return
     if not np.array_equal(media.index("frame_start"), starts[:-1]):
-        yield "episodes/frame_start", "the episodes' pictures do not follow each other"
+        yield "missing-media", "episodes/frame_start", "the episodes' pictures do not follow each other"
     total, camera = int(starts[-1]), media.header.camera
     for kind in media.shot.kinds:
         rows = media.rows(kind)
         wanted = len(counts) if media.encoding(kind) == "mp4" else total
         if rows != wanted:
-            yield f"{camera}/{kind}", f"it has {rows} entries, expected {wanted}"
+            yield "missing-media", f"{camera}/{kind}", f"it has {rows} entries, expected {wanted}"
     steps = np.concatenate([np.arange(n) * stride for n in counts] or [np.zeros(0, np.int64)])
     control_ns = int(shard.attributes["substeps"]) * round(float(shard.attributes["timestep_s"]) * 1e9)
     for name, expected in (("step", steps), ("t_ns", steps * control_ns)):
         if not np.array_equal(media.column(name), expected):
-            yield f"{camera}/{name}", "the pictures are not at the steps that their rate gives"
+            yield "media-step", f"{camera}/{name}", "the pictures are not at the steps that their rate gives"
 
 
 def _pose_findings(media: MediaShard) -> Found:
     camera = media.header.camera
     k, poses = media.column("K"), media.column("T_world_cam")
     if k.shape != (len(media), 3, 3) or poses.shape != (media.frames, 4, 4):
-        yield f"{camera}/K", f"shapes are {k.shape} and {poses.shape}"
+        yield "media-pose", f"{camera}/K", f"shapes are {k.shape} and {poses.shape}"
         return
-    seen = media.index("frame_count") > 0
+    seen = (media.index("frame_count") > 0) & (media.attributes.get("backend") != IMPORTED)
     if not np.isfinite(k).all() or not (k[seen][:, [0, 1], [0, 1]] > 0).all():
-        yield f"{camera}/K", "an episode's focal length is no positive number"
+        yield "media-pose", f"{camera}/K", "an episode's focal length is no positive number"
     if not np.isfinite(poses).all():
-        yield f"{camera}/T_world_cam", "a pose is not finite"
+        yield "media-pose", f"{camera}/T_world_cam", "a pose is not finite"
         return
     turned = poses[:, :3, :3]
     if np.abs(turned @ turned.transpose(0, 2, 1) - np.eye(3)).max(initial=0.0) > _ORTHONORMAL:
-        yield f"{camera}/T_world_cam", "a pose is no rotation and translation"
+        yield "media-pose", f"{camera}/T_world_cam", "a pose is no rotation and translation"
 
 
 def _picture_findings(media: MediaShard) -> Found:
@@ -119,4 +122,4 @@ def _picture_findings(media: MediaShard) -> Found:
                     if kind == "segmentation" and pictures.size and int(pictures.max()) >= len(media.segments):
                         raise DatasetError(f"a number is {pictures.max()}, there are {len(media.segments)} things")
         except DatasetError as error:
-            yield column, str(error)
+            yield "media-picture", column, str(error)

@@ -14,7 +14,9 @@ import pytest
 from generators import driver
 from generators.config import make_config
 from generators.executors import run_inline
-from generators.schema import MANIFEST_VERSION, Header
+from generators.reader import content_sha256, file_sha256, open_trusted, read_statistics
+from generators.schema import MANIFEST_VERSION, DatasetError, Header
+from generators.stats import merge_all, to_json
 from generators.writer import ShardFile, ShardWriter
 from sim import parameters
 from sim.channels import Channel, add_channel
@@ -56,6 +58,8 @@ class Push(Task):
     features: ClassVar = {
         "x": Feature("m", "world", ("x", "y", "z"), "the box"),
         "drive": Feature("m/s", doc="of the pusher"),
+        "pos": Feature("m", "world", doc="the box, by laser"),
+        "peak": Feature("m/s", doc="of the pusher, so far"),
     }
 
     def build(self, p):
@@ -151,9 +155,42 @@ def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int) -
     (folder / "dataset.json").write_text(json.dumps(manifest))
     (folder / "plan.json").write_text(json.dumps({"seed": ROOT_SEED, "attempts": attempts}))
     sums = {f"shards/{name}": f.file_sha256 for name, f in files.items()}
-    (folder / "stats.json").write_text("{}")
-    sums["stats.json"] = hashlib.sha256(b"{}").hexdigest()
+    statistics = statistics_of([folder / "shards" / name for name in files])
+    (folder / "stats.json").write_text(statistics)
+    sums["stats.json"] = hashlib.sha256(statistics.encode()).hexdigest()
     (folder / "SHA256SUMS").write_text("".join(f"{v}  {k}\n" for k, v in sums.items()))
+
+
+def statistics_of(paths) -> str:
+    """Return the stats.json of shards of one task."""
+    parts = {}
+    for path in paths:
+        with open_trusted(path) as shard:
+            for name, part in read_statistics(shard).items():
+                parts.setdefault(name, []).append(part)
+    return json.dumps({Push.name: {name: to_json(merge_all(part)) for name, part in parts.items()}})
+
+
+def reseal(folder: Path) -> None:
+    """Make the hashes those of the files, as someone would who forges a dataset."""
+    manifest = json.loads((folder / "dataset.json").read_text())
+    for entry in manifest["shards"]:
+        path = folder / "shards" / entry["name"]
+        entry["file_sha256"] = file_sha256(path)
+        try:
+            entry["content_sha256"] = content_sha256(path)
+        except DatasetError:
+            entry["content_sha256"] = "?"
+    for camera in manifest.get("media", {}).values():
+        for entry in camera["shards"]:
+            entry["file_sha256"] = file_sha256(folder / "media" / entry["name"])
+    (folder / "dataset.json").write_text(json.dumps(manifest))
+    sums = {f"shards/{e['name']}": e["file_sha256"] for e in manifest["shards"]}
+    sums |= {n: file_sha256(folder / n) for n in ("episodes.parquet", "stats.json") if (folder / n).exists()}
+    (folder / "SHA256SUMS").write_text("".join(f"{v}  {k}\n" for k, v in sums.items()))
+    drawn = {e["name"]: e["file_sha256"] for c in manifest.get("media", {}).values() for e in c["shards"]}
+    if drawn:
+        (folder / "media" / "SHA256SUMS").write_text("".join(f"{v}  {k}\n" for k, v in drawn.items()))
 
 
 def make_dataset(folder: Path, episodes, per_shard=8) -> Path:
@@ -172,7 +209,10 @@ def kit():
     """The functions above: this file is no module that tests could import."""
     names = ("Push", "Params", "TROUBLE", "ROOT_SEED", "load_task", "header", "episodes_of", "write_shard")
     return SimpleNamespace(
-        **{n: globals()[n] for n in names}, describe_dataset=describe_dataset, make_dataset=make_dataset
+        **{n: globals()[n] for n in names},
+        describe_dataset=describe_dataset,
+        make_dataset=make_dataset,
+        reseal=reseal,
     )
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from generators import replaying, sandbox
 from generators import validate as module
-from generators.schema import DatasetError
 from generators.validate import Finding, validate
 
 FLIPS = 400
@@ -24,23 +23,6 @@ SHARDS = ("shard-00000.h5", "shard-00001.h5")
 def copy(dataset, tmp_path):
     """A dataset that a test may spoil."""
     return Path(shutil.copytree(dataset, tmp_path / "set"))
-
-
-def reseal(folder, kit):
-    """Make the hashes those of the files, as someone would who forges a dataset."""
-    from generators.reader import content_sha256, file_sha256
-
-    manifest = json.loads((folder / "dataset.json").read_text())
-    for entry in manifest["shards"]:
-        path = folder / "shards" / entry["name"]
-        entry["file_sha256"] = file_sha256(path)
-        try:
-            entry["content_sha256"] = content_sha256(path)
-        except DatasetError:
-            entry["content_sha256"] = "?"
-    (folder / "dataset.json").write_text(json.dumps(manifest))
-    sums = {f"shards/{e['name']}": e["file_sha256"] for e in manifest["shards"]}
-    (folder / "SHA256SUMS").write_text("".join(f"{v}  {k}\n" for k, v in sums.items()))
 
 
 def messages(report):
@@ -247,7 +229,7 @@ def test_a_forged_dataset_with_right_hashes_is_found_out(copy, kit, what):
     spoil, column, message = BROKEN[what]
     with h5py.File(copy / "shards" / SHARDS[0], "r+") as file:
         spoil(file)
-    reseal(copy, kit)
+    kit.reseal(copy)
     assert validate(copy).ok
     found = validate(copy, deep=True).findings
     assert [f for f in found if f.column == column and message in f.message], found
@@ -266,16 +248,16 @@ def test_replay_names_the_episode_the_step_and_the_column(copy, kit):
     with h5py.File(copy / "shards" / SHARDS[0], "r+") as file:
         row = file["episodes/obs_start"][2] + 7
         file["obs/x"][row, 1] = np.nextafter(file["obs/x"][row, 1], np.float32(9))
-    reseal(copy, kit)
+    kit.reseal(copy)
     report = validate(copy, replay=-1, load_task=kit.load_task)
-    assert messages(report) == ["shard-00000.h5: episode 2 replays differently: step 7: /obs/x differs"]
+    assert messages(report) == ["shard-00000.h5: obs/x: episode 2 replays differently: step 7: /obs/x differs"]
 
 
 def test_replay_names_another_model_and_another_version(copy, kit):
     with h5py.File(copy / "shards" / SHARDS[1], "r+") as file:
         row = int(np.flatnonzero(file["episodes/length"][:])[0])
         file["episodes/params/mass"][row] += 1
-    reseal(copy, kit)
+    kit.reseal(copy)
 
     def newer(name):
         task = kit.load_task(name)
@@ -291,7 +273,7 @@ def test_replay_names_another_model_and_another_version(copy, kit):
 def test_replay_takes_a_sample_that_is_always_the_same(dataset, kit, monkeypatch):
     taken = []
     real = replaying.replays
-    monkeypatch.setattr(replaying, "replays", lambda task, e: taken.append([r.seed for r in e]) or real(task, e))
+    monkeypatch.setattr(replaying, "replays", lambda task, e, **k: taken.append([r.seed for r in e]) or real(task, e, **k))
     for _ in range(2):
         assert validate(dataset, replay=5, load_task=kit.load_task).replayed == 5
     half = len(taken) // 2
@@ -349,7 +331,7 @@ def test_a_column_that_does_not_fit_into_memory_is_a_finding(copy, kit, monkeypa
         size = 3 << 30
         file.create_dataset("obs/huge", (size,), "u1", chunks=(1 << 20,), compression="gzip")
         file["obs/huge"].id.write_direct_chunk((0,), bytes(4 << 20))
-    reseal(copy, kit)
+    kit.reseal(copy)
     monkeypatch.setattr(sandbox, "MEMORY_BYTES", 2 << 30)
     found = messages(validate(copy, deep=True))
     assert len(found) == 1
@@ -357,6 +339,6 @@ def test_a_column_that_does_not_fit_into_memory_is_a_finding(copy, kit, monkeypa
 
 
 def test_findings_read_as_one_line():
-    assert str(Finding("a.h5", "obs/x", "bad")) == "a.h5: obs/x: bad"
-    assert str(Finding("", "", "bad")) == "bad"
-    assert json.loads(json.dumps(module.Report((Finding("a.h5", "", "bad"),)).to_json()))["ok"] is False
+    assert str(Finding("a.h5", "obs/x", "bad", "hash")) == "a.h5: obs/x: bad"
+    assert str(Finding("", "", "bad", "hash")) == "bad"
+    assert json.loads(json.dumps(module.Report((Finding("a.h5", "", "bad", "hash"),)).to_json()))["ok"] is False
