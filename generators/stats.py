@@ -6,7 +6,7 @@ shards. Quantiles are approximate: of at most 65,536 evenly spaced rows of a sha
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -104,6 +104,20 @@ def to_json(stats: Stats) -> dict[str, Any]:
     at = [f"{q:g}" for q in QUANTILES]
     quantiles = {q: _plain(row) for q, row in zip(at, stats.quantiles, strict=True)}
     return out | {"m2": _plain(stats.m2), "constant": stats.constant.tolist(), "quantiles_approximate": quantiles}
+
+
+def from_json(data: Mapping[str, Any]) -> Stats:
+    """Make statistics from `to_json`'s plain data.
+
+    Raises:
+        KeyError: something is missing.
+        TypeError: something is no list of numbers.
+        ValueError: the lists are not of one length.
+    """
+    named = (data[name] for name in ("count", "not_finite", "mean", "m2", "min", "max"))
+    quantiles = (data["quantiles_approximate"][f"{q:g}"] for q in QUANTILES)
+    rows = [[np.nan if value is None else float(value) for value in row] for row in (*named, *quantiles)]
+    return Stats.from_rows(np.array(rows, np.float64))
 
 
 def _plain(values: NDArray[Any]) -> list[Any]:

@@ -42,6 +42,7 @@ def _lines(folder: Path, manifest: dict[str, Any]) -> list[str]:
         f"  {episodes} episodes, {manifest['steps']} control steps, {seed}",
         f"  {manifest['bytes'] / 1e6:.1f} MB in {len(manifest['shards'])} shards",
         _made_by(manifest),
+        *_lineage(manifest),
     ]
     for name, count in outcomes.items():
         lines.append(f"  {name:<13} {count:>7}  {count / max(1, episodes):6.1%}")
@@ -63,6 +64,20 @@ def _made_by(manifest: dict[str, Any]) -> str:
     if origin := manifest.get("imported"):
         return f"  imported by genba {made['genba']} from {origin['file']}, a file of {origin['format']}'s"
     return f"  made by genba {made['genba']} on mujoco {made['mujoco']}"
+
+
+def _lineage(manifest: dict[str, Any]) -> list[str]:
+    """Say what a derived dataset was made of."""
+    if "derived" not in manifest:
+        return []
+    derived = manifest["derived"]
+    how = f" {derived['query']!r}" if "query" in derived else f" {derived.get('split', {}).get('name', '')}".rstrip()
+    parents = ", ".join(f"{p['dataset_id']} ({p['episodes']} episodes)" for p in derived["of"])
+    lines = [f"  derived by {derived['activity']}{how} from {parents}"]
+    for source in manifest["sources"]:
+        seed = "" if source.get("seed") is None else f", root seed {source['seed']}"
+        lines.append(f"  source {source['dataset_id']}: {source['attempts']} episodes{seed}")
+    return lines
 
 
 def _camera_lines(folder: Path, camera: str, entry: dict[str, Any]) -> list[str]:

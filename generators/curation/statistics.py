@@ -19,10 +19,10 @@ def statistics_of(shard: Shard, rows: NDArray[np.int64], *, stored: bool = True)
 
     Args:
         shard: it, open.
-        rows: (n,) the episodes, ascending.
+        rows: (n,) the episodes.
         stored: whether to take what the shard says where all of it is meant; else everything is computed.
     """
-    if stored and len(rows) == len(shard):
+    if stored and np.array_equal(rows, np.arange(len(shard))):
         return read_statistics(shard)
     return {column: summarize(read_rows(shard, column, rows)) for column in shard.under(DERIVED)}
 
