@@ -17,6 +17,7 @@ from generators.config import ConfigError, GenerateConfig
 from generators.executors import Cluster, Executor, Lost, choose, results
 from generators.files import write_whole
 from generators.filming import MediaJob, MediaReport, film_shard
+from generators.governance.write import write_metadata
 from generators.manifest import write_manifest
 from generators.media.shots import check_drawable
 from generators.media.writer import MEDIA
@@ -222,6 +223,7 @@ def _describe_render(
     write_whole(out / MANIFEST, (json.dumps(dict(manifest) | {"media": media}, indent=1) + "\n").encode())
     (out / MEDIA).mkdir(exist_ok=True)
     write_media_sums(out, media)
+    write_metadata(out)
 
 
 @contextlib.contextmanager

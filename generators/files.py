@@ -12,13 +12,14 @@ from generators.schema import DatasetError
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Generator["PatientFile"]:
+def whole_file(path: Path, *, durable: bool = True) -> Generator["PatientFile"]:
     """Open a file to write and read; where the block ends well, it gets its name, else nothing is left behind.
 
     What goes wrong while it is written is raised when the block ends, or by its `check`.
 
     Args:
         path: its name; a file that has it is replaced.
+        durable: whether it shall outlast a power cut at once; what can be made again need not.
 
     Raises:
         OSError: as the system says.
@@ -28,26 +29,37 @@ def whole_file(path: Path) -> Generator["PatientFile"]:
         with PatientFile(temporary, "w+") as file:
             yield file
             file.check()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
 
 
-def write_whole(path: Path, data: memoryview | bytes) -> None:
+def write_whole(path: Path, data: memoryview | bytes, *, durable: bool = True) -> None:
     """Write a file so that its name appears only when all of it is on the disk.
+
+    Args:
+        path: its name.
+        data: what it holds.
+        durable: as in `whole_file`.
 
     Raises:
         OSError: as the system says; nothing is left behind.
     """
-    with whole_file(path) as file:
+    with whole_file(path, durable=durable) as file:
         file.write(data)
 
 

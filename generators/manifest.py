@@ -1,4 +1,4 @@
-"""What a finished dataset says about itself: dataset.json, episodes.parquet, stats.json and SHA256SUMS.
+"""What a finished dataset says about itself: dataset.json, episodes.parquet, stats.json, SHA256SUMS, and cards.
 
 dataset.json is the only file that changes; each file is replaced whole. Everything is a function of the shards.
 """
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from generators.files import write_whole
 from generators.governance.facts import file_facts, standing_facts, task_facts
+from generators.governance.write import write_metadata
 from generators.media_manifest import Wanted, describe_media, write_media_sums
 from generators.plan import Plan
 from generators.reader import open_trusted, read_statistics, read_table
@@ -48,6 +49,8 @@ def write_manifest(
     manifest = _describe(plan, ordered, complete) | standing_facts(out, plan.dataset_id)
     manifest |= (file_facts(out) if complete else {}) | {"media": media}
     write_whole(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    if complete:
+        write_metadata(out)
 
 
 def _describe(plan: Plan, reports: Sequence[ShardReport], complete: bool) -> dict[str, Any]:  # noqa: FBT001

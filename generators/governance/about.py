@@ -3,6 +3,7 @@
 What nobody has said stays empty, and the cards say "not stated". A text may be given once, or in English and Japanese.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -88,6 +89,9 @@ class About(BaseModel):
         custody: who has had it, in order.
         languages: of the work orders.
         evaluator: who or what decided which episodes are successes.
+        citation: how to cite it, best as BibTeX.
+        published: the day, "2026-11-27".
+        changes: since earlier versions.
     """
 
     model_config = _SETTINGS
@@ -117,10 +121,13 @@ class About(BaseModel):
         en="The tasks' own success and failure functions, applied to the simulated state.",
         ja="各タスクに定義された成功・失敗の判定関数(シミュレーションの状態に対して適用)。",
     )
+    citation: str | None = None
+    published: datetime.date | None = None
+    changes: Texts = ()
 
 
 def default_governance() -> dict[str, Any]:
-    """Return the block of a dataset of which nobody has said anything."""
+    """Return the block of a dataset that was simulated and of which nobody has said anything."""
     return to_json(About())
 
 
