@@ -34,12 +34,12 @@ def migrate(folder: Path, *, dry_run: bool = False) -> list[str]:
         ConfigError: it is being written to.
     """
     folder = Path(folder)
-    if dry_run:
-        return _migrated(folder, read_manifest(folder))[1]
+    changes = _migrated(folder, read_manifest(folder))[1]
+    if dry_run or not changes:
+        return changes
     with lock(folder):
         manifest, changes = _migrated(folder, read_manifest(folder))
-        if changes:
-            write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
     return changes
 
 
