@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tests/venv.sh
-PEERS="minari robomimic"
+PEERS="minari robomimic lerobot"
 
 # One function a peer: venv PEER PACKAGES..., what else it needs, check PEER.
 minari() {
@@ -17,6 +17,13 @@ robomimic() {
     venv robomimic torch==2.13.0 tqdm termcolor psutil six matplotlib
     pip_in robomimic --no-deps robomimic==0.3.0
     check robomimic
+}
+
+lerobot() {
+    # without its dependencies, which want an older numpy and CUDA; tests/peers/shims stands in for torchvision
+    venv lerobot torch==2.13.0 accelerate datasets pandas av
+    pip_in lerobot --no-deps lerobot==0.4.4
+    HF_HUB_OFFLINE=1 HF_HOME="$PWD/.venv/peers-lerobot/home" check lerobot
 }
 
 venv() {

@@ -1,5 +1,12 @@
-"""Stands in for torchvision, whose wheels need CUDA: robomimic's networks for pictures import it, and are not used."""
+"""Stands in for torchvision, whose wheels need CUDA.
 
-from torchvision import models, transforms
+robomimic imports its networks for pictures, which are not used; LeRobot makes tensors of pictures and reads videos.
+"""
 
-__all__ = ["models", "transforms"]
+from torchvision import io, models, transforms
+
+__all__ = ["io", "models", "set_video_backend", "transforms"]
+
+
+def set_video_backend(backend):
+    assert backend == "pyav"
