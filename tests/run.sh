@@ -21,14 +21,14 @@ for flag in "$@"; do
         *) echo "tests/run.sh: no flag $flag; flags: --slow --faults --bench --peers" >&2; exit 2 ;;
     esac
 done
-# OpenGL and Vulkan without a screen, for the tests of pictures
-PACKAGES="libegl1 libgl1-mesa-dri libosmesa6 libvulkan1 mesa-vulkan-drivers"
-if ! ldconfig -p | grep -q libEGL.so.1 || ! ldconfig -p | grep -q libOSMesa.so || ! ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1; then
+# OpenGL and Vulkan without a screen, for the tests of pictures; a browser, for those of reports
+PACKAGES="libegl1 libgl1-mesa-dri libosmesa6 libvulkan1 mesa-vulkan-drivers chromium chromium-driver"
+if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null || ! ldconfig -p | grep -q libEGL.so.1 || ! ldconfig -p | grep -q libOSMesa.so || ! ls /usr/share/vulkan/icd.d/*.json >/dev/null 2>&1; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "== installing $PACKAGES"
         { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $PACKAGES; } >/dev/null
     else
-        echo "tests/run.sh: the tests of pictures need, as root: apt-get install $PACKAGES" >&2; exit 3
+        echo "tests/run.sh: the tests of pictures and reports need, as root: apt-get install $PACKAGES" >&2; exit 3
     fi
 fi
 setup_venv "$EXTRAS"

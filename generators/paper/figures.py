@@ -7,7 +7,7 @@ script is legible.
 import io
 import re
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(name: str, width: float, height: float, rows: int = 1, **grid: Any) -> tuple[Any, Any]:  # noqa: ANN401
+def new_figure(name: str, width: float, height: float, rows: int = 1, margins: Sequence[float] = ()) -> tuple[Any, Any]:
     """Make an empty figure.
 
     Args:
@@ -35,7 +35,8 @@ def new_figure(name: str, width: float, height: float, rows: int = 1, **grid: An
         width: inches; a type size of 10 is 10/72 of one.
         height: inches.
         rows: of axes, one above the other, over one horizontal axis.
-        grid: more for matplotlib's `Figure.subplots`.
+        margins: left, bottom, right and top end of the axes as shares of the figure; none: what the words need,
+            which takes as long again to find out as to draw a small figure.
 
     Returns:
         Matplotlib's figure, and its axes: an array of them where there are several rows.
@@ -44,9 +45,11 @@ def new_figure(name: str, width: float, height: float, rows: int = 1, **grid: An
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=None if margins else "constrained")
         figure.set_label(name)
-        axes = figure.subplots(rows, sharex=rows > 1, **grid)
+        axes = figure.subplots(rows, sharex=rows > 1)
+        if margins:
+            figure.subplots_adjust(*margins)
     return figure, axes
 
 

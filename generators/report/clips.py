@@ -8,14 +8,13 @@ import base64
 import contextlib
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from generators.dataset import Dataset, StoredEpisode
-from generators.plan import read_plan
+from generators.homes import task_finder
 from generators.preview.drawing import enlarge, nearest_picture, spans
 from generators.preview.facts import Phase
 from generators.preview.footage import Drawn, Pane, open_panes
@@ -138,10 +137,7 @@ class Studio:
             return load_task(name)
         if not self._draw:
             return None
-        plan = read_plan(self._dataset.folder / "plan.json")
-        home = Path(plan.folder)
-        tasks = [load_task(t.name, home if home.is_dir() else None) for t in plan.tasks]
-        return next((t for t in tasks if t.name == name), None)
+        return task_finder(self._dataset.folder, self._dataset.manifest)(name)
 
 
 def _best_pane(episode: StoredEpisode, task: Task | None) -> Pane:

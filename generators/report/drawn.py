@@ -158,6 +158,6 @@ def _distance(values: Array, declared: Declared) -> float:
     asked = cumulative(declared.mixture, ordered + 1e-9 * np.abs(ordered))
     above = np.searchsorted(ordered, ordered, side="right") / n - asked
     before = asked - np.searchsorted(ordered, ordered, side="left") / n
-    jumps = any(isinstance(d, Choice | Fixed) for _, d in declared.mixture)
+    jumps = any(d.support[0] == d.support[1] or isinstance(d, Choice) for _, d in declared.mixture)
     gap = float(np.abs(above).max()) if jumps else float(max(above.max(), before.max()))
     return gap * math.sqrt(n)

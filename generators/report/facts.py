@@ -1,7 +1,7 @@
 """A report's contents: what is said of the dataset as a whole and of each task, in both languages, and its figures."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +12,19 @@ from generators.report import inside
 from generators.report.clips import Studio
 from generators.report.sections import TaskReport, make_task
 from generators.report.snippets import Snippet, snippets
-from generators.report.tasks import Episodes, read_tasks
+from generators.report.tasks import Episodes, read_tasks, task_names
 from generators.report.words import Cell, Table, Text, percent, same, size
 from generators.report.yields import wilson
-from generators.schema import DatasetError
+from generators.schema import TABLE, DatasetError
 from generators.validate import Report as Checked
 from generators.validate import validate
 
 Done = Callable[[str, float], None]  # told a part's name and the share of it that is done
 
 _FINDINGS = 100  # that are listed
+_DAMAGE = ("hash", "missing", "link", "structure")  # lints: a file that they find something in is not opened here
+
+_KINDS = {"error": Text("error", "誤り"), "warning": Text("warning", "注意")}
 
 
 class Key(NamedTuple):
@@ -88,7 +91,10 @@ def make_report(
         for number in episodes:
             if not 0 <= number < len(dataset):
                 raise DatasetError(f"{folder} has episodes 0 to {len(dataset) - 1}, not {number}")
-        found = read_tasks(dataset)
+        damaged = {f.shard for f in checked.findings if f.lint in _DAMAGE}
+        if damaged and not (folder / TABLE).exists():
+            dataset = _whole(dataset, damaged)
+        found = read_tasks(dataset, damaged)
         statistics = inside.read_statistics(folder)
         studio = Studio(dataset, draw=draw)
         tasks: list[TaskReport] = []
@@ -97,11 +103,11 @@ def make_report(
             done("tasks", (k + 1) / len(found))
         return Report(
             title=folder.resolve().name,
-            dataset_id=str(dataset.manifest["dataset_id"]),
+            dataset_id=str(dataset.manifest.get("dataset_id", "")),
             key=_key(dataset, found, checked),
             tasks=tasks,
             cameras=inside.camera_table(dataset.manifest),
-            columns=[(e.task, inside.column_tables(e, statistics.get(e.task, {}))) for e in found],
+            columns=[(e.task, inside.column_tables(e, _statistics(dataset, statistics, e.task))) for e in found],
             speed=inside.speed_rows(dataset, _simulated(found)),
             checked=checked,
             findings=_findings(checked),
@@ -110,6 +116,19 @@ def make_report(
             governance=inside.governance_rows(dataset.manifest),
             snippets=snippets(dataset),
         )
+
+
+def _statistics(dataset: Dataset, known: Mapping[str, Any], task: str) -> Mapping[str, Any]:
+    """Return a task's part of stats.json."""
+    return next((known[name] for name in task_names(dataset, task) if name in known), {})
+
+
+def _whole(dataset: Dataset, damaged: Collection[str]) -> Dataset:
+    """Return a view of the episodes whose files are whole."""
+    names = np.array([str(s["name"]) for s in dataset.manifest["shards"]], str)
+    return (
+        dataset.choose(np.flatnonzero(~np.isin(names[dataset.places[:, 0]], list(damaged)))) if len(names) else dataset
+    )
 
 
 def _key(dataset: Dataset, tasks: Sequence[Episodes], checked: Checked) -> list[Key]:
@@ -177,15 +196,27 @@ def _verdict(checked: Checked) -> Key:
     label = Text("Validation", "検証")
     looked = Text(f"{checked.files} files compared", f"{checked.files} ファイルを照合")
     if checked.ok:
-        return Key(label, Text("nothing wrong", "異常なし"), looked, "good")
-    count = len(checked.findings)
+        few = len(checked.warnings)
+        more = Text(f"{looked.en}, {few} warnings", f"{looked.ja}、注意 {few} 件") if few else looked
+        return Key(label, Text("nothing wrong", "異常なし"), more, "good")
+    count = len(checked.errors)
     return Key(label, Text(f"{count} findings", f"指摘 {count} 件"), looked, "bad")
 
 
 def _findings(checked: Checked) -> Table:
-    headers = (Text("file", "ファイル"), Text("column", "列"), Text("what is wrong", "内容"))
-    rows = [(f.shard or Text("dataset", "全体"), f.column, f.message) for f in checked.findings[:_FINDINGS]]
-    left = len(checked.findings) - len(rows)
+    headers = (
+        Text("kind", "種類"),
+        Text("file", "ファイル"),
+        Text("column", "列"),
+        Text("what was found", "内容"),
+        Text("lint", "検査項目"),
+    )
+    ordered = [*checked.errors, *checked.warnings]
+    rows = [
+        (_KINDS[f.severity], f.shard or Text("dataset", "全体"), f.column, f.message, f.lint)
+        for f in ordered[:_FINDINGS]
+    ]
+    left = len(ordered) - len(rows)
     note = Text(f"{left} more: genba validate lists all.", f"ほか {left} 件。全件は genba validate で確認できます。")
     return Table(headers, rows, note=note if left else Text("", ""))
 

@@ -154,7 +154,7 @@ def provenance_rows(dataset: Dataset) -> list[tuple[Text, Cell]]:
     """Say where the data is from: seed, versions, plan, sources."""
     manifest, plan = dataset.manifest, _plan(dataset.folder)
     rows: list[tuple[Text, Cell]] = [
-        (Text("dataset", "データセット"), str(manifest["dataset_id"])),
+        (Text("dataset", "データセット"), str(manifest.get("dataset_id", ""))),
         (Text("format", "形式"), f"genba {manifest.get('format_version', '')}"),
     ]
     if manifest.get("physics_sha256"):

@@ -65,7 +65,7 @@ def choose(episodes: Episodes, successes: int, others: int) -> tuple[list[int], 
         successes: how many: the one of median duration first, then a quick and a slow one.
         others: how many: the earliest of each way to end, the most frequent first, then the next of each.
     """
-    there = episodes.seconds > 0
+    there = episodes.shown
     good = np.flatnonzero(there & (episodes.endings == "success"))
     ordered = good[np.argsort(episodes.seconds[good], kind="stable")]
     places = [ordered[min(len(ordered) - 1, round(q * (len(ordered) - 1)))] for q in (0.5, 0.05, 0.95) if len(ordered)]
@@ -87,7 +87,7 @@ def phase_durations(dataset: Dataset, episodes: Episodes) -> tuple[list[Duration
     names = [str(n) for n in episodes.about.get("phases", ())]
     if not names:
         return [], 0
-    there = np.flatnonzero(episodes.seconds > 0)
+    there = np.flatnonzero(episodes.shown)
     good = there[episodes.endings[there] == "success"]
     chosen = good if len(good) else there
     chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, SAMPLE).round().astype(int))] if len(chosen) else chosen

@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 GOOD, OTHER, ASKED = "#00936c", "#d2691e", "#2f81c7"  # on white and on dark grey alike
 GREY = "#8a9097"
+_MARGINS = 0.13, 0.19, 0.94, 0.95
 _LINES = (ASKED, OTHER, GOOD, "#a8518a")
 # Okabe and Ito 2008, https://jfly.uni-koeln.de/color/, in an order in which neighbours differ
 _FAILURES = ("#d55e00", "#e69f00", "#cc79a7", "#0072b2", "#56b4e9", "#994f00", "#b0a030", "#7a5195")
@@ -71,7 +72,7 @@ def effect_plot(effect: Effect, colours: Mapping[str, str], overall: float, name
 
 def drawn_plot(drawn: Drawn, name: str) -> str:
     """Plot what was drawn of a parameter, and as a line what was to be expected."""
-    figure, axes = new_figure(name, 3.0, 1.6)
+    figure, axes = new_figure(name, 3.0, 1.6, margins=() if drawn.labels else _MARGINS)
     with styled():
         if drawn.labels:
             at = np.arange(len(drawn.labels))
@@ -88,6 +89,7 @@ def drawn_plot(drawn: Drawn, name: str) -> str:
                 _decimal_ticks(axes, drawn.edges)
             else:
                 axes.locator_params(axis="x", nbins=4)
+                axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         axes.set_ylim(bottom=0)
         axes.locator_params(axis="y", nbins=3, integer=True)
     return svg_text(figure)

@@ -1,7 +1,8 @@
 """What a report says of one task: yield, pictures, effects, failures, telemetry, durations, parameters."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +12,15 @@ from generators.report import plots
 from generators.report.clips import Clip, Clips, Studio
 from generators.report.drawn import Declared, Drawn, compare
 from generators.report.moments import Telling, choose, phase_durations, tell
+from generators.report.tallies import MODE, error_table, failure_table, mode_text, sentences, weak_effects
 from generators.report.tasks import Episodes
-from generators.report.words import NOMINAL, OUTCOMES, Cell, Table, Text, ending_text, percent
-from generators.report.yields import Effect, count, effects, wilson
+from generators.report.words import NOMINAL, Cell, Table, Text, ending_text, percent
+from generators.report.yields import Effect, count, effects
 from generators.schema import DatasetError
 
-MODE = "expert mode"  # stands beside the parameters
 LOOKS = "look."  # parameters that change pictures and no physics
 _FIGURES = 9  # effects that get one
 _TELL = 5  # failed episodes whose telemetry is shown
-_ERRORS = 10  # that are listed
 
 
 class Shown(NamedTuple):
@@ -112,18 +112,8 @@ def make_task(
     """
     counts = count(episodes.endings)
     colours = plots.ending_colours(list(counts))
-    notes = [episodes.problem] if episodes.problem else []
     known = _effects(episodes)
-    good, others = _chosen(episodes, *about)
-    clips, traced, measured, durations, orders = Clips(), [], 0, "", Text("", "")
-    try:
-        orders = _orders(dataset, episodes, [*good, *others])
-        clips = _film(episodes, studio, good, others)
-        traced = _trace(dataset, episodes, [*good[:1], *others[:_TELL]] if not about[1] else [*good, *others], name)
-        found, measured = phase_durations(dataset, episodes)
-        durations = plots.duration_plot(found, f"{name} durations of phases") if found else ""
-    except DatasetError as error:
-        notes.append(str(error))
+    seen = _look(dataset, episodes, studio, name, about)
     drawn, looks, fixed = _drawn(episodes, name)
     there = episodes.seconds > 0
     success = (episodes.endings == "success")[there]
@@ -131,33 +121,77 @@ def make_task(
         id=name,
         task=episodes.task,
         version=str(episodes.about.get("task_version", "")),
-        orders=orders,
-        sentences=_sentences(episodes, known),
+        orders=seen.orders,
+        sentences=sentences(episodes, known),
         endings=[(ending_text(e), n, colours[e]) for e, n in counts.items()],
         names=list(counts),
-        phases=sorted({(p.code, p.name) for t in traced for p in t.telling.phases if p.code >= 0}),
+        phases=sorted({(p.code, p.name) for t in seen.traced for p in t.telling.phases if p.code >= 0}),
         total=len(episodes),
-        clips=clips,
+        clips=seen.clips,
         effects=_figures(episodes, known[:_FIGURES], colours, name),
-        weak=_weak(known[_FIGURES:]),
-        failures=_failures(episodes, list(counts)),
-        errors=_errors(dataset, episodes),
-        traced=traced,
-        durations=durations,
-        measured=measured,
+        weak=weak_effects(known[_FIGURES:]),
+        failures=failure_table(episodes, list(counts)),
+        errors=error_table(dataset, episodes),
+        traced=seen.traced,
+        durations=seen.durations,
+        measured=seen.measured,
         seconds=plots.halves_plot(episodes.seconds[there], success, "s", f"{name} durations") if there.any() else "",
         returns=plots.halves_plot(episodes.returns[there], success, "", f"{name} returns") if there.any() else "",
         drawn=drawn,
         looks=looks,
         fixed=fixed,
-        notes=list(dict.fromkeys(notes)),
+        notes=list(dict.fromkeys([*([episodes.problem] if episodes.problem else []), *seen.notes])),
     )
+
+
+class _Seen(NamedTuple):
+    """What was read inside of episodes; see `TaskReport`."""
+
+    orders: Text
+    clips: Clips
+    traced: Sequence[Traced]
+    durations: str
+    measured: int
+    notes: Sequence[str]
+
+
+def _look(dataset: Dataset, episodes: Episodes, studio: Studio, name: str, about: tuple[int, Sequence[int]]) -> _Seen:
+    """Look inside of episodes; what cannot be read is noted. Arguments as of `make_task`."""
+    notes: list[str] = []
+    good, others = _chosen(episodes, *about)
+    orders, clips, traced, durations, measured = Text("", ""), Clips(), [], "", 0
+    with _noting(notes):
+        orders = _orders(dataset, episodes, [*good, *others])
+    with _noting(notes):
+        clips = _film(episodes, studio, good, others)
+    with _noting(notes):
+        traced = _trace(dataset, episodes, [*good, *others] if about[1] else _firsts(episodes, [*good, *others]), name)
+    with _noting(notes):
+        found, measured = phase_durations(dataset, episodes)
+        durations = plots.duration_plot(found, f"{name} durations of phases") if found else ""
+    return _Seen(orders, clips, traced, durations, measured, notes)
+
+
+@contextlib.contextmanager
+def _noting(notes: list[str]) -> Generator[None]:
+    try:
+        yield
+    except DatasetError as error:
+        notes.append(" ".join(str(error).split()))
+
+
+def _firsts(episodes: Episodes, chosen: Sequence[int]) -> list[int]:
+    """Return the first of each way to end."""
+    first: dict[str, int] = {}
+    for k in chosen:
+        first.setdefault(str(episodes.endings[k]), k)
+    return list(first.values())[: _TELL + 1]
 
 
 def _chosen(episodes: Episodes, tasks: int, wanted: Sequence[int]) -> tuple[list[int], list[int]]:
     if wanted:
         places = {int(row): k for k, row in enumerate(episodes.rows.tolist())}
-        mine = [places[row] for row in wanted if row in places and episodes.seconds[places[row]] > 0]
+        mine = [places[row] for row in wanted if row in places and episodes.shown[places[row]]]
         good = [k for k in mine if episodes.endings[k] == "success"]
         return good, [k for k in mine if k not in good]
     return choose(episodes, *((3, 6) if tasks == 1 else (2, 4)))
@@ -188,84 +222,17 @@ def _film(episodes: Episodes, studio: Studio, good: Sequence[int], others: Seque
 
 
 def _trace(dataset: Dataset, episodes: Episodes, chosen: Sequence[int], name: str) -> list[Traced]:
-    first: dict[str, int] = {}
-    for k in chosen:
-        first.setdefault(str(episodes.endings[k]), k)
     return [
         Traced(t, ending_text(t.ending), mode_text(t.mode), plots.telemetry_plot(t, f"{name} telemetry {t.row}"))
-        for t in tell(dataset, episodes, first.values())
+        for t in tell(dataset, episodes, chosen)
         if t.traces
     ]
-
-
-def mode_text(mode: str) -> Text:
-    """Say how the expert was made worse, or that it was not."""
-    return Text(mode, mode) if mode else NOMINAL
 
 
 def _effects(episodes: Episodes) -> list[Effect]:
     modes = np.where(episodes.modes == "", NOMINAL.en, episodes.modes)
     values = {n: v for n, v in episodes.parameters.items() if not n.startswith(LOOKS)}
     return effects({MODE: modes, **values}, episodes.endings)
-
-
-def _sentences(episodes: Episodes, known: Sequence[Effect]) -> list[Text]:
-    total, good = len(episodes), episodes.successes
-    low, high = (percent(x) for x in wilson(good, total))
-    out = [
-        Text(
-            f"{good:,} of {total:,} episodes succeeded: a yield of {percent(good / total)} "
-            f"(95 % confidence: {low} to {high}).",
-            f"{total:,} エピソード中 {good:,} 件が成功し、歩留まりは {percent(good / total)} です"
-            f"（95 % 信頼区間 {low} ～ {high}）。",
-        )
-    ]
-    counts = count(episodes.endings)
-    counts.pop("success", None)
-    if counts:
-        worst, n = next(iter(counts.items()))
-        words = ending_text(worst)
-        out.append(
-            Text(
-                f"Of the others most ended in {words.en}: {n:,} of {len(episodes) - good:,}.",
-                f"成功しなかった {len(episodes) - good:,} 件のうち、最も多いのは「{words.ja}」（{n:,} 件）です。",
-            )
-        )
-    out += _of_experts(episodes)
-    return [*out, _of_parameters(known)]
-
-
-def _of_experts(episodes: Episodes) -> list[Text]:
-    plain = episodes.modes == ""
-    worse = int((~plain).sum())
-    if not worse or not plain.any():
-        return []
-    n, good = int(plain.sum()), int((episodes.endings[plain] == "success").sum())
-    share = percent(good / n)
-    return [
-        Text(
-            f"The expert at its best succeeded in {good:,} of {n:,} ({share}); in the other {worse:,} it was made "
-            "worse on purpose, to have honest failures to learn from.",
-            f"通常のエキスパートは {n:,} 件中 {good:,} 件（{share}）で成功しました。残りの {worse:,} 件では、"
-            "学習に役立つ失敗例を得るため、エキスパートの腕を意図的に落としています。",
-        )
-    ]
-
-
-def _of_parameters(known: Sequence[Effect]) -> Text:
-    clear = [e for e in known if e.clear and e.name != MODE]
-    if not clear:
-        return Text(
-            "No parameter changes the yield by clearly more than chance would.",
-            "偶然の範囲を明らかに超えて歩留まりを左右するパラメータは見つかりませんでした。",
-        )
-    e = clear[0]
-    best, worst = percent(e.best.share), percent(e.worst.share)
-    return Text(
-        f"The parameter that matters most is {e.name}: {best} at {e.best.label}, {worst} at {e.worst.label}.",
-        f"歩留まりを最も大きく左右するパラメータは {e.name} です"
-        f"（{e.best.label} で {best}、{e.worst.label} で {worst}）。",
-    )
 
 
 def _figures(episodes: Episodes, known: Sequence[Effect], colours: Mapping[str, str], name: str) -> list[Shown]:
@@ -279,66 +246,6 @@ def _figures(episodes: Episodes, known: Sequence[Effect], colours: Mapping[str, 
         said = Text(f"{best} at {at.en}; {worst} at {least.en}", f"{at.ja} で {best}、{least.ja} で {worst}")
         out.append(Shown(effect.name, declared.unit, declared.doc, figure, said, effect.clear))
     return out
-
-
-def _weak(known: Sequence[Effect]) -> Table:
-    rows = [
-        (e.name, *(f"{percent(b.share)} ({b.label})" for b in (e.best, e.worst)), f"{e.strength:.2f}") for e in known
-    ]
-    headers = (
-        Text("parameter", "パラメータ"),
-        Text("greatest yield", "最高の歩留まり"),
-        Text("least yield", "最低の歩留まり"),
-        Text("strength", "影響の強さ"),
-    )
-    title = Text(f"Weaker effects ({len(rows)})", f"影響がより小さいもの（{len(rows)}）")
-    note = Text(
-        "Strength: Cramer's V less what chance gives on average; 0 is none, 1 is all.",
-        "影響の強さ：偶然による平均分を除いた Cramér の V（0 は無関係、1 は完全に決定）。",
-    )
-    return Table(headers, rows, title, folded=True, note=note)
-
-
-def _failures(episodes: Episodes, endings: Sequence[str]) -> Table:
-    rows: list[Sequence[Cell]] = []
-    for mode in sorted(set(episodes.modes.tolist())):
-        mine = episodes.endings[episodes.modes == mode]
-        counts = count(mine)
-        share = percent(counts.get("success", 0) / len(mine))
-        rows.append((mode_text(mode), *(_dot(counts.get(e, 0)) for e in endings), f"{len(mine):,}", share))
-    if len(rows) > 1:
-        counts, share = count(episodes.endings), percent(episodes.successes / len(episodes))
-        whole = *(_dot(counts[e]) for e in endings), f"{len(episodes):,}", share
-        rows.append((Text("all", "合計"), *whole))
-    headers = (
-        Text("expert mode", "エキスパートのモード"),
-        *(ending_text(e) for e in endings),
-        Text("total", "計"),
-        Text("yield", "歩留まり"),
-    )
-    note = Text(
-        "How an episode ended was judged by the physics alone, never by the expert's mode.",
-        "結果は物理状態だけから判定しており、エキスパートのモードは判定に影響しません。",
-    )
-    return Table(headers, rows, note=note)
-
-
-def _dot(n: int) -> str:
-    return f"{n:,}" if n else "·"
-
-
-def _errors(dataset: Dataset, episodes: Episodes) -> Table:
-    headers = (Text("what was raised", "発生したエラー"), Text("kind", "種類"), Text("episodes", "件数"))
-    raised = np.isin(episodes.endings, ["expert_error", "task_error", "unstable"])
-    if not raised.any():
-        return Table(headers, ())
-    texts = dataset.choose(episodes.rows[raised]).table(["error"]).column("error").to_pylist()
-    found: dict[tuple[str, str], int] = {}
-    for text, ending in zip(texts, episodes.endings[raised].tolist(), strict=True):
-        key = str(text or "")[:300], str(ending)
-        found[key] = found.get(key, 0) + 1
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_ERRORS]
-    return Table(headers, [(text, OUTCOMES[ending], f"{n:,}") for (text, ending), n in ordered])
 
 
 def _drawn(episodes: Episodes, name: str) -> tuple[list[Shown], list[Shown], Table]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,9 @@ class Episodes:
         returns: (n,) sums of rewards.
         parameters: name -> (n,) numbers or words.
         declared: name -> how it was asked for.
-        about: the attributes of the first shard: phases, failures, features ...; less where it cannot be read.
-        problem: why it cannot, "" where it can.
+        about: the attributes of the first shard: phases, failures, features ...; less where none can be read.
+        shown: (n,) whether there is anything to show of an episode: it has steps, and its file is whole.
+        problem: why no shard can be read, "" where one can.
     """
 
     task: str
@@ -45,6 +46,7 @@ class Episodes:
     parameters: Mapping[str, Array]
     declared: Mapping[str, Declared]
     about: Mapping[str, Any]
+    shown: Array
     problem: str = ""
 
     def __len__(self) -> int:
@@ -57,8 +59,13 @@ class Episodes:
         return int((self.endings == "success").sum())
 
 
-def read_tasks(dataset: Dataset) -> list[Episodes]:
-    """Read the table and put its rows together by task, in the order in which tasks first come."""
+def read_tasks(dataset: Dataset, damaged: Collection[str] = ()) -> list[Episodes]:
+    """Read the table and put its rows together by task, in the order in which tasks first come.
+
+    Args:
+        dataset: the dataset.
+        damaged: names of shards that are not to be opened.
+    """
     if not len(dataset):
         return []
     table = dataset.table()
@@ -66,16 +73,23 @@ def read_tasks(dataset: Dataset) -> list[Episodes]:
     columns = {n: table.column(n).to_numpy(zero_copy_only=False) for n in names}
     tasks = columns["task"].astype(str)
     found, first = np.unique(tasks, return_index=True)
-    several = len(dataset.manifest.get("tasks", ())) > 1
-    return [_task(dataset, columns, str(found[k]), several=several) for k in np.argsort(first).tolist()]
+    whole = np.array([s["name"] not in damaged for s in dataset.manifest["shards"]])[dataset.places[:, 0]]
+    return [_task(dataset, columns, str(found[k]), whole) for k in np.argsort(first).tolist()]
 
 
-def _task(dataset: Dataset, columns: Mapping[str, Array], task: str, *, several: bool) -> Episodes:
+def task_names(dataset: Dataset, task: str) -> list[str]:
+    """Return the names that a task goes by: its own, and the one that it was asked for by, "module:Class"."""
+    entries: Sequence[Mapping[str, Any]] = dataset.manifest.get("tasks", ())
+    return [task, *(str(t["name"]) for t in entries if t.get("task") == task and t.get("name") not in (None, task))]
+
+
+def _task(dataset: Dataset, columns: Mapping[str, Array], task: str, whole: Array) -> Episodes:
     rows = np.flatnonzero(columns["task"].astype(str) == task)
-    about, problem = _about(dataset, task, int(rows[0]))
-    prefix = f"params.{task}." if several else "params."
-    if not any(n.startswith(prefix) for n in columns):
-        prefix = "params."
+    good = rows[whole[rows]]
+    about, problem = _about(dataset, task, good)
+    several = len(dataset.manifest.get("tasks", ())) > 1
+    prefixes = [f"params.{name}." for name in task_names(dataset, task)] if several else ["params."]
+    prefix = next((p for p in prefixes if any(n.startswith(p) for n in columns)), prefixes[0])
     values = {n.removeprefix(prefix): _plain(c[rows]) for n, c in columns.items() if n.startswith(prefix)}
     failures = columns["failure"][rows].astype(str) if "failure" in columns else np.full(len(rows), "")
     outcomes = columns["outcome"][rows].astype(str)
@@ -90,8 +104,9 @@ def _task(dataset: Dataset, columns: Mapping[str, Array], task: str, *, several:
         np.asarray(columns["length"][rows], float) / hz,
         np.asarray(columns["return"][rows], float),
         values,
-        _declared(dataset, rows, list(values)) if not problem else {n: Declared("", "", ()) for n in values},
+        _declared(dataset, good, list(values)) if not problem else {n: Declared("", "", ()) for n in values},
         about,
+        whole[rows] & (np.asarray(columns["length"][rows], int) > 0),
         problem,
     )
 
@@ -102,13 +117,16 @@ def _plain(values: Array) -> Array:
     )
 
 
-def _about(dataset: Dataset, task: str, row: int) -> tuple[Mapping[str, Any], str]:
+def _about(dataset: Dataset, task: str, rows: Array) -> tuple[Mapping[str, Any], str]:
     """Return what the first shard says of itself, else what the manifest says of the task, and why."""
-    try:
-        return dataset[row].attributes, ""
-    except DatasetError as error:
-        entries: Sequence[Mapping[str, Any]] = dataset.manifest.get("tasks", ())
-        return next((t for t in entries if task in (t.get("task"), t.get("name"))), {}), str(error)
+    problem = "all of its files are damaged"
+    if len(rows):
+        try:
+            return dataset[int(rows[0])].attributes, ""
+        except DatasetError as error:
+            problem = str(error)
+    entries: Sequence[Mapping[str, Any]] = dataset.manifest.get("tasks", ())
+    return next((t for t in entries if task in (t.get("task"), t.get("name"))), {}), problem
 
 
 def _declared(dataset: Dataset, rows: Array, names: Sequence[str]) -> dict[str, Declared]:
