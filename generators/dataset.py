@@ -151,7 +151,8 @@ class Dataset:
             for name in columns or ():
                 if name not in names:
                     raise unknown("column", name, names)
-            table: pa.Table = file.read(columns=None if columns is None else list(columns))
+            chosen = None if columns is None else list(columns)
+            table: pa.Table = file.read(columns=chosen, use_threads=not chosen)  # threads start slower than that
         except FileNotFoundError:
             table = self._table_of_shards()
             table = table if columns is None else table.select(list(columns))

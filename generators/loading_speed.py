@@ -122,8 +122,8 @@ def index(folder: Path, rounds: int) -> Iterator[Ratio]:
     numbers = {f"params.p{i}": rng.random(_INDEXED) for i in range(24)}
     _describe(folder, {"length": length, "step_start": start, "obs_start": start} | texts | numbers, shards=500)
     found = [_opening(folder) for _ in range(rounds)]
-    milliseconds, megabytes = np.median(found, axis=0)[:2]
-    note = f"{found[0][2]:.0f} windows; the imports are not counted"
+    milliseconds, megabytes = np.min(found, axis=0)[:2]  # what else runs makes it longer, never shorter
+    note = f"{found[0][2]:.0f} windows; the least of {rounds}, the imports not counted"
     yield Ratio("opening 100,000 episodes, ms", float(milliseconds), "<= 50", note)
     yield Ratio("opening 100,000 episodes, MB at the peak", float(megabytes), "<= 50", note)
 

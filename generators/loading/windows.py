@@ -80,8 +80,8 @@ class Windows:
             cameras=_named(self.cameras, "cameras", "rgb"),
         )
         table = self.dataset.table(["length", "step_start", "obs_start"])
-        length, *starts = (table[name].to_numpy().astype(np.int64) for name in table.column_names)
-        self._places = np.column_stack([self.dataset.places, *starts, length])
+        length, *starts = (table[name].to_numpy().astype(np.int64, copy=False) for name in table.column_names)
+        self._places = (*self.dataset.places.T, *starts, length)
         begun = length if self.pad else length - self.horizon - self.history + 1
         self._counts = np.maximum(0, -(-begun // self.stride))
         self._ends = np.cumsum(self._counts)
@@ -133,7 +133,7 @@ class Windows:
 
     def place(self, episode: int) -> Place:
         """Return where an episode's rows are."""
-        return Place(*self._places[episode].tolist())
+        return Place(*(int(column[episode]) for column in self._places))
 
     def _cut(self, steps: Steps, rows: Array, n: int) -> Window:
         """Take rows of steps that were read, of which there are n; those beyond repeat the first or last."""
@@ -155,7 +155,7 @@ class Windows:
         """Refuse names that the first shard lacks; open it only where names are given."""
         if not len(self) or not (wanted.observations or wanted.streams or wanted.cameras):
             return
-        number = int(self._places[np.flatnonzero(self._counts)[0], 0])
+        number = self.place(int(np.flatnonzero(self._counts)[0])).number
         shard = self.dataset.shards.open(number)
         streams = [n.removesuffix("/t_ns") for n in shard.under("streams/") if n.endswith("/t_ns")]
         for kind, asked, known in (
