@@ -22,6 +22,7 @@ from generators.curation.sources import STATISTICS, Source, check_same_tasks, op
 from generators.curation.statistics import ByColumn, Done
 from generators.files import whole_folder, write_whole
 from generators.governance.facts import file_facts
+from generators.governance.write import write_metadata
 from generators.media.writer import MEDIA
 from generators.media_manifest import write_media_sums
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE, DatasetError
@@ -105,7 +106,8 @@ def _write(
     write_media_sums(folder, media)
     _write_sums(folder, manifest)
     manifest |= file_facts(folder) | {"media": media}
-    write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=True) + "\n").encode())
+    write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    write_metadata(folder)
     return manifest
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from generators.curation.choice import ChosenShard, dataset_id
 from generators.curation.episodes import shard_name
@@ -13,7 +14,6 @@ from generators.curation.sources import Source
 from generators.governance.facts import merged_facts
 from generators.schema import FORMAT, MANIFEST_VERSION
 
-_DRAWN = ("parameters", "degraded")  # facts of a task's episodes in one dataset, not of the task
 _OF_FILE = ("episodes", "steps", "bytes", "file_sha256", "content_sha256", "outcomes")
 
 
@@ -60,7 +60,10 @@ def describe(
     if all("imported" in origin for origin in origins):
         out["imported"] = origins[0]["imported"]
     manifests: list[Mapping[str, Any]] = [s.manifest for s in sources]
-    return out | merged_facts(manifests) | {"created": max(str(m.get("created", "")) for m in manifests)}
+    facts = merged_facts(manifests)
+    del facts["created"]  # the same inputs give the same bytes at any time: the data's own date holds
+    dates = [str(m["created"]) for m in manifests if m.get("created")]
+    return out | facts | ({"created": max(dates)} if dates else {})
 
 
 def names_of(sources: Sequence[Source], shards: Sequence[ChosenShard]) -> dict[str, str]:
@@ -93,15 +96,16 @@ def _shard(source: Source, chosen: ChosenShard, number: int, origins: Mapping[st
 def _task(own: str, name: str, sources: Sequence[Source], table: pa.Table) -> dict[str, Any]:
     """Describe a task; of what differs between the sources, `sources` tells."""
     known = [s.tasks[own] for s in sources if own in s.tasks]
-    task = {k: v for k, v in known[0].items() if k not in _DRAWN or all(t.get(k) == v for t in known)}
-    pairs = zip(table.column("task").to_pylist(), table.column("outcome").to_pylist(), strict=True)
-    outcomes = collections.Counter(outcome for mine, outcome in pairs if mine == own)
-    return task | {
+    changed = [t.get("parameters", {}) for t in known]
+    mine = table.filter(pc.equal(table.column("task"), own))
+    outcomes = collections.Counter(mine.column("outcome").to_pylist())
+    degraded = sum(mode != 0 for mode in mine.column("expert_mode").to_pylist())
+    return dict(known[0]) | {
         "name": name,
         "task": own,
-        "episodes": outcomes.total(),
-        "parameters": task.get("parameters", {}),
-        "degraded": task.get("degraded"),
+        "episodes": len(mine),
+        "parameters": {k: v for k, v in changed[0].items() if all(c.get(k) == v for c in changed)},
+        "degraded": round(degraded / len(mine), 6),
         "outcomes": dict(sorted(outcomes.items())),
     }
 

@@ -1,4 +1,4 @@
-"""Bring dataset.json of an earlier version up to this one. Shards, tables and hashes stay as they are."""
+"""Bring dataset.json of an earlier version up to this one, and its cards. Shards, tables and sums stay as they are."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from generators.dataset import Dataset, read_manifest
 from generators.driver import lock
 from generators.files import write_whole
 from generators.governance.facts import default_governance, file_facts
+from generators.governance.write import write_metadata
 from generators.schema import MANIFEST, MANIFEST_VERSION, TABLE
 
 NOT_RECORDED = "not recorded"
@@ -40,6 +41,8 @@ def migrate(folder: Path, *, dry_run: bool = False) -> list[str]:
     with lock(folder):
         manifest, changes = _migrated(folder, read_manifest(folder))
         write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        if manifest.get("complete", False):
+            write_metadata(folder)
     return changes
 
 

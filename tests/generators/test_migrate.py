@@ -57,9 +57,8 @@ def test_migration_adds_what_is_new_and_touches_nothing_but_dataset_json(old):
     changes = migrate(old)
     after, migrated = hashes(old), read_manifest(old)
     assert any(change.startswith("format_version: 1.0 becomes 1.1") for change in changes)
-    assert {n: after[n] for n in before if n != "dataset.json"} == {
-        n: h for n, h in before.items() if n != "dataset.json"
-    }
+    assert {n for n in before if after[n] != before[n]} == {"dataset.json"}
+    assert set(after) - set(before) == {"README.md", "README.ja.md", "croissant.json", "provenance.jsonld"}
     assert {k: migrated[k] for k in manifest if k != "format_version"} == {
         k: v for k, v in manifest.items() if k != "format_version"
     }
