@@ -107,7 +107,13 @@ class Studio:
         """
         episode = self._dataset[row]
         try:
-            task = None if episode.cameras else self._task(episode)
+            imported = "imported" in self._dataset.manifest
+            task = None if episode.cameras or imported else self._task(episode)
+            if imported and not episode.cameras:
+                return Text(
+                    "No pictures came with the data, and imported data cannot be drawn.",
+                    "画像が含まれていません。取り込んだデータからは描画できません。",
+                )
             if task is None and not episode.cameras:
                 return Text(
                     f"No pictures were recorded, and the task {episode.task} is not one of genba's own:"

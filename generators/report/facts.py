@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from generators.dataset import Dataset
-from generators.report import inside
+from generators.report import inside, origins
 from generators.report.clips import Studio
 from generators.report.sections import TaskReport, make_task
 from generators.report.snippets import Snippet, snippets
@@ -111,9 +111,9 @@ def make_report(
             speed=inside.speed_rows(dataset, _simulated(found)),
             checked=checked,
             findings=_findings(checked),
-            quality=inside.quality_rows(dataset.manifest),
-            provenance=inside.provenance_rows(dataset),
-            governance=inside.governance_rows(dataset.manifest),
+            quality=origins.quality_rows(dataset.manifest),
+            provenance=origins.provenance_rows(dataset),
+            governance=origins.governance_rows(dataset.manifest),
             snippets=snippets(dataset),
         )
 
@@ -166,8 +166,9 @@ def _size(manifest: Mapping[str, Any]) -> Key:
     pictures = sum(int(entry.get("bytes", 0)) for entry in manifest.get("media", {}).values())
     stored = int(manifest.get("bytes", sum(int(s.get("bytes", 0)) for s in manifest["shards"])))
     shards = len(manifest["shards"])
-    note = Text(f"{shards} files, and {size(pictures)} of pictures", f"{shards} ファイル、画像 {size(pictures)} を含む")
-    plain = Text(f"{shards} files, no pictures", f"{shards} ファイル、画像なし")
+    files = f"{shards} file{'' if shards == 1 else 's'}"
+    note = Text(f"{files}, and {size(pictures)} of pictures", f"{shards} ファイル、画像 {size(pictures)} を含む")
+    plain = Text(f"{files}, no pictures", f"{shards} ファイル、画像なし")
     return Key(Text("Size", "サイズ"), same(size(stored + pictures)), note if pictures else plain)
 
 
@@ -177,9 +178,13 @@ def _state(manifest: Mapping[str, Any]) -> Key:
         activity = str(manifest["derived"].get("activity", ""))
         sources = len(manifest.get("sources", ()))
         note = Text(
-            f"made by {activity} from {sources} datasets", f"{activity} により {sources} 個のデータセットから作成"
+            f"made by {activity} from {sources} dataset{'' if sources == 1 else 's'}",
+            f"{activity} により {sources} 個のデータセットから作成",
         )
         return Key(label, Text("derived", "派生データ"), note)
+    if isinstance(manifest.get("imported"), dict):
+        layout = str(manifest["imported"].get("format", ""))
+        return Key(label, Text("imported", "取り込み"), Text(f"from {layout}", f"{layout} から取り込んだデータ"))
     if manifest.get("complete", True):
         return Key(
             label,

@@ -1,7 +1,6 @@
-"""What a dataset holds: its columns with units and statistics, its cameras, how fast it was made, where it is from."""
+"""What a dataset holds: its columns with units and statistics, its cameras; and how fast it was made."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ _HEADERS = (
     Text("meaning", "内容"),
 )
 _MANY = 8  # components of a column that get their own rows
-_SHORT = 200  # characters of a governance value
 _NOTE = Text(
     "Statistics are of the whole files, over all control steps or samples.",
     "統計値はファイル全体の全ステップ・全サンプルについてのものです。",
@@ -120,8 +118,8 @@ def speed_rows(dataset: Dataset, simulated_s: float) -> list[tuple[Text, Cell]]:
     if walls and sum(walls) > 0:
         total = sum(walls)
         rows += [
-            (Text("simulated time", "シミュレーション時間"), _duration(simulated_s)),
-            (Text("computing time, all workers together", "計算時間（全ワーカー合計）"), _duration(total)),
+            (Text("simulated time", "シミュレーション時間"), duration_text(simulated_s)),
+            (Text("computing time, all workers together", "計算時間（全ワーカー合計）"), duration_text(total)),
             (
                 Text("simulated over computing time, one worker", "実時間比（1ワーカーあたり）"),
                 Text(f"{simulated_s / total:.3g} times real time", f"実時間の {simulated_s / total:.3g} 倍"),
@@ -137,89 +135,10 @@ def speed_rows(dataset: Dataset, simulated_s: float) -> list[tuple[Text, Cell]]:
     return rows
 
 
-def _duration(seconds: float) -> Text:
+def duration_text(seconds: float) -> Text:
+    """Say how long something took."""
     if seconds < 120:
         return same(f"{seconds:.1f} s")
     if seconds < 7200:
         return Text(f"{seconds / 60:.1f} min", f"{seconds / 60:.1f} 分")
     return Text(f"{seconds / 3600:.1f} h", f"{seconds / 3600:.1f} 時間")
-
-
-def duration_text(seconds: float) -> Text:
-    """Say how long something took."""
-    return _duration(seconds)
-
-
-def provenance_rows(dataset: Dataset) -> list[tuple[Text, Cell]]:
-    """Say where the data is from: seed, versions, plan, sources."""
-    manifest, plan = dataset.manifest, _plan(dataset.folder)
-    rows: list[tuple[Text, Cell]] = [
-        (Text("dataset", "データセット"), str(manifest.get("dataset_id", ""))),
-        (Text("format", "形式"), f"genba {manifest.get('format_version', '')}"),
-    ]
-    if manifest.get("physics_sha256"):
-        rows.append(
-            (
-                Text("hash of all that determines the physics", "物理を決定する全要素のハッシュ"),
-                str(manifest["physics_sha256"]),
-            )
-        )
-    if manifest.get("seed") is not None:
-        rows.append((Text("root seed", "ルートシード"), str(manifest["seed"])))
-    rows += [
-        (Text(f"version of {name}", f"{name} のバージョン"), str(version))
-        for name, version in sorted(manifest.get("generator", {}).items())
-    ]
-    for key, label in (
-        ("attempts", Text("episodes planned", "計画したエピソード数")),
-        ("episodes_per_shard", Text("episodes per file", "1ファイルあたりのエピソード数")),
-    ):
-        if key in plan:
-            rows.append((label, str(plan[key])))
-    for task in manifest.get("tasks", ()):
-        changed = ", ".join(sorted(task.get("parameters") or {}))
-        worse = f"; degraded {task['degraded']:g}" if isinstance(task.get("degraded"), int | float) else ""
-        version = f"{task.get('name', '')} v{task.get('version', '?')}{worse}"
-        rows.append((Text("task", "タスク"), version + (f"; {changed}" if changed else "")))
-        if task.get("source_sha256"):
-            rows.append(
-                (Text("hash of the task's source", "タスクのソースコードのハッシュ"), str(task["source_sha256"]))
-            )
-    derived = manifest.get("derived")
-    if isinstance(derived, dict):
-        rows.append((Text("made by", "作成方法"), str(derived.get("activity", ""))))
-        rows += [(same(k), _compact(v)) for k, v in sorted(derived.items()) if k not in ("activity", "of")]
-    for source in manifest.get("sources", ()):
-        facts = [f"{k} {_compact(source[k])}" for k in ("seed", "attempts", "generator") if k in source]
-        rows.append((Text("source", "元データ"), "; ".join([str(source.get("dataset_id", "")), *facts])))
-    rows += [(same(k), str(v)) for k, v in sorted(manifest.get("environment", {}).items())]
-    return rows
-
-
-def governance_rows(manifest: Mapping[str, Any]) -> list[tuple[Text, Cell]]:
-    """Say who is responsible for the data and what it may be used for; [] where nothing is stated at all."""
-    return [(same(k.replace("_", " ")), _compact(v)) for k, v in sorted(manifest.get("governance", {}).items())]
-
-
-def quality_rows(manifest: Mapping[str, Any]) -> list[tuple[Text, Cell]]:
-    """Say what was measured of the data's quality and written into dataset.json."""
-    return [(same(k.replace("_", " ")), _compact(v)) for k, v in sorted(manifest.get("quality", {}).items())]
-
-
-def _plan(folder: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads((folder / "plan.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _compact(value: Any) -> str:  # noqa: ANN401 - whatever dataset.json has there
-    """Return plain data as one line of text."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return number(value)
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = re.sub(r'["{}\[\]]', "", text)
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"

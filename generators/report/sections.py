@@ -216,8 +216,8 @@ def _film(episodes: Episodes, studio: Studio, good: Sequence[int], others: Seque
             if isinstance(clip, Clip):
                 made[place].append(clip)
                 drawn |= clip.drawn
-            elif clip not in notes:
-                notes.append(clip)
+            else:
+                notes = notes or [clip]
     return Clips(tuple(made[0]), tuple(made[1]), drawn, tuple(notes))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from generators.dataset import Dataset
 from generators.report.tasks import Episodes
-from generators.report.words import NOMINAL, OUTCOMES, Cell, Table, Text, ending_text, percent
+from generators.report.words import NOMINAL, Cell, Table, Text, ending_text, percent
 from generators.report.yields import Effect, count, wilson
 
 MODE = "expert mode"  # stands beside the parameters
@@ -39,11 +39,12 @@ def sentences(episodes: Episodes, known: Sequence[Effect]) -> list[Text]:
     counts.pop("success", None)
     if counts:
         worst, n = next(iter(counts.items()))
-        words = ending_text(worst)
+        words, others = ending_text(worst), len(episodes) - good
         out.append(
             Text(
-                f"Of the others most ended in {words.en}: {n:,} of {len(episodes) - good:,}.",
-                f"成功しなかった {len(episodes) - good:,} 件のうち、最も多いのは「{words.ja}」（{n:,} 件）です。",
+                f"Of the other {others:,}, {'all' if n == others else f'{n:,}'} ended in {words.en}.",
+                f"成功しなかった {others:,} 件{'は、すべて' if n == others else 'のうち最も多いのは'}「{words.ja}」"
+                f"{'' if n == others else f'（{n:,} 件）'}です。",
             )
         )
     out += _of_experts(episodes)
@@ -143,4 +144,4 @@ def error_table(dataset: Dataset, episodes: Episodes) -> Table:
         key = str(text or "")[:300], str(ending)
         found[key] = found.get(key, 0) + 1
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_ERRORS]
-    return Table(headers, [(text, OUTCOMES[ending], f"{n:,}") for (text, ending), n in ordered])
+    return Table(headers, [(text, ending_text(ending), f"{n:,}") for (text, ending), n in ordered])

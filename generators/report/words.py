@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from generators.governance.words import OUTCOMES, Pair
 
-class Text(NamedTuple):
-    """One thing said in two languages."""
-
-    en: str
-    ja: str
-
-
+Text = Pair  # one thing said in both languages
 Cell = str | Text  # names, numbers and units are the same in both languages
 
 
@@ -32,14 +27,6 @@ class Table(NamedTuple):
     note: Text = Text("", "")
 
 
-OUTCOMES = {
-    "success": Text("success", "成功"),
-    "failure": Text("failure", "失敗"),
-    "timeout": Text("timeout", "時間切れ"),
-    "unstable": Text("unstable physics", "物理計算の発散"),
-    "expert_error": Text("error of the expert", "エキスパートのエラー"),
-    "task_error": Text("error of the task", "タスクのエラー"),
-}
 NOMINAL = Text("nominal", "通常")
 
 
