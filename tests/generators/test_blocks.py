@@ -167,6 +167,13 @@ def test_a_wrong_number_is_refused(windows, wrong, message):
         Blocks(windows, **wrong)
 
 
+def test_of_no_windows_an_epoch_is_empty(windows):
+    blocks = Blocks(dataclasses.replace(windows, dataset=windows.dataset.choose([])), batch_size=4)
+    assert len(blocks) == 0
+    assert list(blocks) == []
+    assert blocks.epoch == 1
+
+
 def test_raw_streams_cannot_be_stacked(windows):
     with pytest.raises(DatasetError, match="stream 'pos' is wanted raw, which cannot be stacked"):
         Blocks(dataclasses.replace(windows, streams={"pos": "raw"}))

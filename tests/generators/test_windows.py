@@ -78,6 +78,26 @@ def test_windows_of_a_view_number_its_own_episodes(opened):
         windows[len(windows)]
 
 
+def test_windows_of_a_derived_dataset_are_those_of_the_rows_it_lists(dataset, opened, tmp_path):
+    shutil.copytree(dataset, tmp_path / "set")
+    manifest = json.loads((dataset / "dataset.json").read_text())
+    for shard, rows in zip(manifest["shards"], ([[1, 3], [5, 8]], [[0, 4]]), strict=True):
+        shard["rows"] = rows
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(manifest))
+    same = Windows(opened.choose([1, 2, 5, 6, 7, 8, 9, 10, 11]), stride=6)
+    with Dataset(tmp_path / "set") as derived:
+        windows = Windows(derived, stride=6)
+        assert len(windows) == len(same) > 0
+        for ours, theirs in zip(windows, same, strict=True):
+            for name, value in theirs.items():
+                np.testing.assert_array_equal(ours[name], value)
+
+
+def test_of_no_episodes_there_are_no_windows(opened):
+    assert len(Windows(opened.choose([]), streams=["pos"])) == 0
+    assert list(Windows(opened.choose([]))) == []
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["pos", "force", "peak"])
 def test_a_stream_is_resampled_as_if_the_whole_episode_had_been(opened, method, name):
