@@ -71,18 +71,18 @@ def steps(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             "episodes": episodes,
             "created": origin.get("created", ""),
         }
-    if "derived" in manifest:
-        seen: set[str] = set()
-        yield from _derivations(manifest, seen)
+    told: list[Mapping[str, Any]] = []
+    for step in _derivations(manifest):
+        if step not in told:  # two parts of a merge may come from one dataset
+            told.append(step)
+            yield step
 
 
-def _derivations(node: Mapping[str, Any], seen: set[str]) -> Iterator[Mapping[str, Any]]:
-    if "derived" not in node or node["dataset_id"] in seen:
-        return
-    seen.add(node["dataset_id"])
-    for parent in node["derived"].get("of", ()):
-        yield from _derivations(parent, seen)
-    yield {"dataset_id": node["dataset_id"], "episodes": node["episodes"]} | dict(node["derived"])
+def _derivations(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if "derived" in node:
+        for parent in node["derived"].get("of", ()):
+            yield from _derivations(parent)
+        yield {"dataset_id": node["dataset_id"], "episodes": node["episodes"]} | dict(node["derived"])
 
 
 def _told(step: Mapping[str, Any], language: str) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from generators.contents import Contents
 from generators.files import write_whole
 from generators.governance.facts import default_governance, environment, file_facts, now
+from generators.governance.write import write_metadata
 from generators.manifest import write_sums, write_tables
 from generators.media.background import Background
 from generators.media.shots import Shot
@@ -82,6 +83,7 @@ def write_dataset(folder: Path, foreign: Foreign, done: Callable[[float], None])
     write_media_sums(folder, entries)
     manifest = _manifest(foreign, shards) | file_facts(folder) | {"media": entries}
     write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    write_metadata(folder)
     return manifest
 
 
