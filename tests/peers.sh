@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tests/venv.sh
-PEERS="minari robomimic lerobot"
+PEERS="minari robomimic lerobot mlcroissant"
 
 # One function a peer: venv PEER PACKAGES..., what else it needs, check PEER.
 minari() {
@@ -24,6 +24,11 @@ lerobot() {
     venv lerobot torch==2.13.0 accelerate datasets pandas av
     pip_in lerobot --no-deps lerobot==0.4.4
     HF_HUB_OFFLINE=1 HF_HOME="$PWD/.venv/peers-lerobot/home" check lerobot
+}
+
+mlcroissant() {
+    venv mlcroissant mlcroissant==1.1.1
+    check mlcroissant
 }
 
 venv() {
