@@ -43,6 +43,7 @@ class Report:
     Attributes:
         title: the folder's name.
         dataset_id: its identity.
+        imported: whether it is foreign data, with no task behind it.
         key: the figures that come first.
         tasks: what is said of each.
         cameras: what was filmed.
@@ -58,6 +59,7 @@ class Report:
 
     title: str
     dataset_id: str
+    imported: bool
     key: Sequence[Key]
     tasks: Sequence[TaskReport]
     cameras: Table
@@ -104,6 +106,7 @@ def make_report(
         return Report(
             title=folder.resolve().name,
             dataset_id=str(dataset.manifest.get("dataset_id", "")),
+            imported="imported" in dataset.manifest,
             key=_key(dataset, found, checked),
             tasks=tasks,
             cameras=inside.camera_table(dataset.manifest),

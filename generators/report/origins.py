@@ -14,7 +14,7 @@ from generators.report.words import Cell, Text, number, same
 Row = tuple[Text, Cell]
 
 _SHORT = 300  # characters of a value
-_LABELS: dict[str, Text] = WORDS | dict(USE)
+_LABELS: dict[str, Text] = WORDS | dict(USE) | {"asset_licenses": Text("licences of assets", "素材のライセンス")}
 _IMPORTED = ("format", "file", "sha256")
 
 
@@ -44,9 +44,9 @@ def _tasks(manifest: Mapping[str, Any]) -> list[Row]:
         changed = ", ".join(sorted(task.get("parameters") or {}))
         said = f"{task.get('name', '')} v{task.get('version', '?')}" + (f": {changed}" if changed else "")
         rows.append((Text("task, and parameters changed", "タスクと変更したパラメータ"), said))
-        if isinstance(task.get("degraded"), int | float):
+        if task.get("degraded"):
             label = Text("share of episodes with a worse expert", "エキスパートの腕を落とした割合")
-            rows.append((label, f"{task['degraded']:g}"))
+            rows.append((label, str(task["degraded"])))
         rows.append(
             (Text("hash of the task's source", "タスクのソースコードのハッシュ"), task.get("source_sha256") or "")
         )

@@ -39,7 +39,8 @@
     box.showModal();
     const high = shown.clientHeight / Math.max(1, shown.clientWidth);
     width = Math.min(stage.clientWidth - 20, (stage.clientHeight - 10) / high);
-    if (shown.tagName !== "IMG") width = Math.max(width, Math.min(900, stage.clientWidth * 2));
+    // a wide figure on a narrow screen fills the height and is moved sideways
+    if (shown.tagName !== "IMG" && stage.clientWidth < 600) width = Math.max(width, (stage.clientHeight - 20) / high);
     scale();
   }));
   box.addEventListener("click", (event) => {

@@ -42,7 +42,9 @@ def sentences(episodes: Episodes, known: Sequence[Effect]) -> list[Text]:
         words, others = ending_text(worst), len(episodes) - good
         out.append(
             Text(
-                f"Of the other {others:,}, {'all' if n == others else f'{n:,}'} ended in {words.en}.",
+                f"All {others:,} that did not succeed ended in {words.en}."
+                if n == others
+                else f"The most frequent ending of the {others:,} that did not succeed is {words.en}: {n:,} times.",
                 f"成功しなかった {others:,} 件{'は、すべて' if n == others else 'のうち最も多いのは'}「{words.ja}」"
                 f"{'' if n == others else f'（{n:,} 件）'}です。",
             )
@@ -125,7 +127,7 @@ def failure_table(episodes: Episodes, endings: Sequence[str]) -> Table:
         "How an episode ended was judged by the physics alone, never by the expert's mode.",
         "結果は物理状態だけから判定しており、エキスパートのモードは判定に影響しません。",
     )
-    return Table(headers, rows, note=note)
+    return Table(headers, rows, note=note if episodes.modes.any() else Text("", ""))
 
 
 def _dot(n: int) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from generators import driver
 from generators.config import make_config
+from generators.curation.filter import filter_dataset
 from generators.dataset import Dataset
 from generators.executors import run_inline
 from generators.paper import render
@@ -223,13 +224,13 @@ def test_a_task_that_is_not_genbas_own_is_imported_only_when_asked(make_filmed, 
 
 def test_a_dataset_of_several_tasks_tells_each_apart(tmp_path, filmed_folder, root):
     out = tmp_path / "two"
-    tasks = [{"task": "filmed:MyTask", "episodes": 3}, {"task": "assembly/press_fit", "episodes": 1}]
+    tasks = [{"task": "filmed:MyTask", "episodes": 3}, {"task": "steel/crane_transport", "episodes": 1}]
     config = make_config({"tasks": tasks, "out": str(out), "seed": 1, "parameters": {}})
     driver.run(config.out, driver.start(config, filmed_folder), executor=run_inline, on_report=lambda _: None)
     report = make(out)
     assert [t.total for t in report.tasks] == [3, 1]
-    assert [t.task for t in report.tasks][1] == "assembly/press_fit"
-    assert not any("press_fit" in s.name for t in report.tasks for s in t.drawn)
+    assert [t.task for t in report.tasks][1] == "steel/crane_transport"
+    assert not any("crane_transport" in s.name for t in report.tasks for s in t.drawn)
     read = Reader(report_html(report))
     ids = [value for name, value in read.found if name == "id"]
     assert len(ids) == len(set(ids))
@@ -251,6 +252,30 @@ def test_a_view_of_some_rows_is_told_as_what_it_is(dataset, tmp_path):
     assert "mass < 2 and <b>" in read.text
     assert "genba-feed" in read.text
     assert "/secret/place" not in read.text
+
+
+def test_a_filtered_dataset_shows_only_what_was_chosen(filmed, tmp_path):
+    out = tmp_path / "good"
+    manifest = filter_dataset(filmed, 'outcome == "success"', out)
+    report = make(out)
+    assert (report.checked.findings, report.tasks[0].total) == ((), manifest["episodes"])
+    assert report.key[0].figure.en == percent(1.0)
+    assert report.key[4].figure.en == "derived"
+    clips = report.tasks[0].clips
+    assert clips.successes
+    assert not clips.others
+    assert 'outcome == "success"' in Reader(report_html(report)).text
+
+
+def test_imported_data_is_told_apart_and_never_drawn(genba, filmed, tmp_path):
+    assert genba("export", "robomimic", filmed, tmp_path / "out").code == 0
+    assert genba("import", "robomimic", tmp_path / "out" / "demo.hdf5", tmp_path / "in").code == 0
+    report = make(tmp_path / "in", draw=True)
+    assert report.key[4].figure.en == "imported"
+    assert report.tasks[0].total == 4
+    assert report.tasks[0].traced
+    assert not report.tasks[0].clips.drawn
+    assert "genba render" not in Reader(report_html(report)).text
 
 
 def test_an_incomplete_dataset_and_an_empty_one_have_reports(dataset, tmp_path):
@@ -291,7 +316,7 @@ def test_what_was_measured_and_stated_before_is_repeated(dataset, tmp_path):
     manifest["governance"] = {"license": "CC-BY-4.0", "creator": "現場 <工場>"}
     path.write_text(json.dumps(manifest))
     read = Reader(report_html(make(copy)))
-    for words in ("duplicate rate", "mass: 0.93", "CC-BY-4.0", "現場 <工場>"):
+    for words in ("duplicate rate", "parameter coverage.mass", "0.93", "CC-BY-4.0", "現場 <工場>"):
         assert words in read.text
 
 
