@@ -5,7 +5,8 @@ Rule: which windows there are follows from the table of episodes alone; no shard
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,17 +82,18 @@ class Windows:
         )
         table = self.dataset.table(["length", "step_start", "obs_start"])
         length, *starts = (table[name].to_numpy().astype(np.int64, copy=False) for name in table.column_names)
-        self._places = (*self.dataset.places.T, *starts, length)
+        self._columns = (*self.dataset.places.T, *starts, length)
         begun = length if self.pad else length - self.horizon - self.history + 1
         self._counts = np.maximum(0, -(-begun // self.stride))
         self._ends = np.cumsum(self._counts)
+        self._total = int(self._counts.sum())
         self._rows = np.arange(-self.history, self.horizon)
         self._check(wanted)
         self.reader = Reader(self.dataset.shards, wanted, self.normalize, self.cache_bytes)
 
     def __len__(self) -> int:
         """Number of windows."""
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return self._total
 
     def __getitem__(self, i: int) -> Window:
         """Read a window. Negative numbers count from the end."""
@@ -99,9 +101,13 @@ class Windows:
         place = self.place(episode)
         first, stop = max(0, step - self.history), min(place.length, step + self.horizon)
         steps = self.reader.read(place, first, stop)
-        rows = self._rows + (step - first)
-        numbers = {"episode": np.array(episode), "step": np.array(step)}
-        return self._cut(steps, rows, stop - first) | numbers
+        window = self._cut(steps, step - first, stop - first)
+        window["episode"], window["step"] = np.array(episode), np.array(step)
+        return window
+
+    def __iter__(self) -> Iterator[Window]:
+        for i in range(self._total):
+            yield self[i]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -114,9 +120,9 @@ class Windows:
         Raises:
             IndexError: there is no such window.
         """
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"no window {i}: there are {len(self)}")
-        i %= len(self)
+        if not -self._total <= i < self._total:
+            raise IndexError(f"no window {i}: there are {self._total}")
+        i %= self._total
         episode = int(np.searchsorted(self._ends, i, side="right"))
         number = i - int(self._ends[episode] - self._counts[episode])
         return episode, self.first_step + number * self.stride
@@ -133,23 +139,27 @@ class Windows:
 
     def place(self, episode: int) -> Place:
         """Return where an episode's rows are."""
-        return Place(*(int(column[episode]) for column in self._places))
+        return Place(*self._places[episode].tolist())
 
-    def _cut(self, steps: Steps, rows: Array, n: int) -> Window:
-        """Take rows of steps that were read, of which there are n; those beyond repeat the first or last."""
-        inside = rows[0] >= 0 and rows[-1] < n
-        out: Window = {}
-        at, seen = (rows, rows) if inside else (rows.clip(0, n - 1), rows.clip(0, n))
-        for name, values in steps.arrays.items():
-            if name in steps.shown:
-                out[name] = values[steps.shown[name][at]]
-            elif inside:
-                out[name] = values[rows[0] : rows[-1] + 1].copy()
-            else:
-                out[name] = values[seen if name.startswith("obs/") else at]
-        out |= {name: values.copy() for name, values in steps.loose.items()}
-        out["mask"] = (rows >= 0) & (rows < n)
-        return out
+    @functools.cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """Fields of `Place` of every episode (E, 5); put side by side when the first is read."""
+        return np.stack(self._columns, axis=1)
+
+    def _cut(self, steps: Steps, lead: int, n: int) -> Window:
+        """Take a window's rows of n steps that were read, `lead` of them before its own; beyond, the ends repeat."""
+        numbers = {name: v for name, v in steps.arrays.items() if name not in steps.shown}
+        if n == len(self._rows):
+            window = {name: v[:n].copy() for name, v in numbers.items()}
+            window |= {name: steps.arrays[name][shown] for name, shown in steps.shown.items()}
+            window["mask"] = np.ones(n, bool)
+        else:
+            rows = self._rows + lead
+            at, seen = rows.clip(0, n - 1), rows.clip(0, n)
+            window = {name: v[seen if name.startswith("obs/") else at] for name, v in numbers.items()}
+            window |= {name: steps.arrays[name][shown[at]] for name, shown in steps.shown.items()}
+            window["mask"] = (rows >= 0) & (rows < n)
+        return window | {name: values.copy() for name, values in steps.loose.items()}
 
     def _check(self, wanted: Wanted) -> None:
         """Refuse names that the first shard lacks; open it only where names are given."""
