@@ -196,7 +196,8 @@ def _cameras(media: Mapping[str, Any], language: str) -> list[str]:
         for task, s in entry["settings"].items():
             kinds = listed((f"rgb ({s['encoding']})" if k == "rgb" else k for k in s["kinds"]), language)
             pixels, rate = f"{s['width']} x {s['height']}", f"{s['rate_hz']:g} Hz"
-            rows.append((camera, task, pixels, rate, kinds, entry["frames"], drawn))
+            frames = sum(shard["frames"] for shard in entry["shards"] if shard.get("task", task) == task)
+            rows.append((camera, task, pixels, rate, kinds, frames, drawn))
     keys = ("camera", "task", "pixels", "rate", "kinds", "frames", "drawn_by")
     return table([word(k, language) for k in keys], rows)
 

@@ -20,6 +20,8 @@ def task_lines(manifest: Mapping[str, Any], task: Mapping[str, Any], language: s
     known = task.get("declared") or {}
     parts = doc_parts(known.get("doc", ""))
     lines = [f"### {task.get('task', task['name'])} ({word('version', language)} {task['version']})", ""]
+    if parts and language != "en":
+        lines += [word("original", language), ""]
     lines += [text + "\n" for label, text in parts[:1] if not label]
     lines += items(f"**{label}**: {text}" if label else text for label, text in parts[1:])
     lines += _figures(task, language)

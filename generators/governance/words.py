@@ -56,6 +56,7 @@ WORDS: dict[str, Pair] = {
     "rate": Pair("rate", "周波数"),
     "late": Pair("late by", "遅延"),
     "meaning": Pair("meaning (in the author's words)", "意味(タスク作者による英語の説明)"),
+    "original": Pair("In the author's words:", "以下は、タスクの作者が英語で書いた説明です。"),
     "parameters": Pair("Parameters", "パラメータ"),
     "actions": Pair("Actions", "行動"),
     "observations": Pair("Observations", "観測"),

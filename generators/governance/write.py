@@ -66,6 +66,19 @@ def write_metadata(folder: Path) -> list[Path]:
     return changed
 
 
+def refresh_metadata(folder: Path) -> None:
+    """Write the cards and other descriptions of a dataset anew, where it has any.
+
+    Args:
+        folder: the dataset's.
+
+    Raises:
+        DatasetError: as in `write_metadata`.
+    """
+    if any((folder / name).is_file() for name in METADATA):
+        write_metadata(folder)
+
+
 def describe_anew(folder: Path, changes: Mapping[str, Any], settings: Sequence[str] = ()) -> list[Path]:
     """Change what people say of a dataset, in its dataset.json, and write all that is made of it.
 

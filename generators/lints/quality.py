@@ -14,6 +14,7 @@ import numpy as np
 
 from generators.dataset import read_manifest
 from generators.files import write_whole
+from generators.governance.write import refresh_metadata
 from generators.lints.manifests import chosen
 from generators.lints.runs import Run
 from generators.schema import MANIFEST
@@ -92,7 +93,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def record(folder: Path, quality: Mapping[str, Any]) -> None:
-    """Write what was measured into a dataset's dataset.json, in the place of what was there.
+    """Write what was measured into a dataset's dataset.json, in the place of what was there; its cards follow.
 
     Args:
         folder: the dataset's.
@@ -104,3 +105,4 @@ def record(folder: Path, quality: Mapping[str, Any]) -> None:
     manifest = read_manifest(folder)
     manifest["quality"] = dict(quality)
     write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    refresh_metadata(folder)

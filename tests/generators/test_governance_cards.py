@@ -217,9 +217,15 @@ def test_the_dataset_stays_valid(copy):
 def test_quality_is_given_once_it_is_measured(copy):
     manifest = read_manifest(copy)
     assert "Not measured yet" in card(manifest, "en", "")
-    text = card(manifest | {"quality": {"not_finite_share": 0.0, "success": {"a/b": 0.25}}}, "en", "")
-    assert "| `success.a/b` | 0.25 |" in text
+    coverage = {f"p{i}": 0.5 for i in range(20)}
+    quality = {"nan_rate": 0.0, "success": {"a/b": {"share": 0.25}}, "parameter_coverage": {"a/b": coverage}, "own": 7}
+    text = card(manifest | {"quality": quality}, "en", "")
+    assert "| share of numbers that are not finite | 0 |" in text
+    assert "| success (`a/b.share`) | 0.25 |" in text
+    assert "| `own` | 7 |" in text
+    assert text.count("| `a/b.p") == 20
     assert "Not measured yet" not in text
+    assert "| 有限でない数値の割合 | 0 |" in card(manifest | {"quality": quality}, "ja", "")
 
 
 def test_a_derived_dataset_tells_how_it_came_about(make_filmed, filmed, tmp_path):
