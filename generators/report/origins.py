@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from generators.dataset import Dataset
-from generators.governance.quality import figures
 from generators.governance.words import USE, WORDS
 from generators.report.words import Cell, Text, number, same
 
@@ -16,6 +15,21 @@ Row = tuple[Text, Cell]
 _SHORT = 300  # characters of a value
 _LABELS: dict[str, Text] = WORDS | dict(USE) | {"asset_licenses": Text("licences of assets", "素材のライセンス")}
 _IMPORTED = ("format", "file", "sha256")
+_MANY = 12  # figures under one name that get one row
+_QUALITY = {  # what `genba validate --record` measures; other names are given as they are
+    "nan_rate": Text("numbers that are not finite", "有限でない数値の割合"),
+    "clipped_rate": Text("readings at the end of their range", "範囲の上下限に達した計測値の割合"),
+    "duplicate_rate": Text("episodes that are there twice", "重複したエピソードの割合"),
+    "success": Text("success", "成功"),
+    "parameter_coverage": Text("share of each parameter's range", "各パラメータの範囲のうち使われた割合"),
+    "replay_verified": Text("episodes replayed bit for bit", "ビット単位で再現を確認したエピソードの割合"),
+    "split_leakage": Text("episodes shared between parts of a split", "分割間で共有されたエピソード"),
+    "levels": Text("examined", "検査の段階"),
+    "errors": Text("errors", "誤り"),
+    "warnings": Text("warnings", "注意"),
+    "findings": Text("findings", "指摘"),
+    "genba": Text("measured by genba", "測定した genba のバージョン"),
+}
 
 
 def provenance_rows(dataset: Dataset) -> list[Row]:
@@ -79,7 +93,34 @@ def governance_rows(manifest: Mapping[str, Any]) -> list[Row]:
 
 def quality_rows(manifest: Mapping[str, Any]) -> list[Row]:
     """Say what was measured of the data's quality and written into dataset.json."""
-    return [(same(name.replace("_", " ")), value) for name, value in figures(manifest.get("quality") or {})]
+    rows: list[Row] = []
+    for name, value in (manifest.get("quality") or {}).items():
+        label, found = _QUALITY.get(name) or same(name), list(_figures(value))
+        numbers = [(v, part) for part, v in found if isinstance(v, int | float)]
+        if len(found) > _MANY and len(numbers) == len(found):
+            least, mean = min(numbers), sum(v for v, _ in numbers) / len(numbers)
+            of = f"{number(least[0])} ({least[1]})"
+            said = Text(
+                f"mean {number(mean)} of {len(found)}; least {of}",
+                f"{len(found)} 項目の平均 {number(mean)}、最小 {of}",
+            )
+            rows.append((label, said))
+        else:
+            rows += [(_under(label, part), number(v) if isinstance(v, float) else str(v)) for part, v in found]
+    return rows
+
+
+def _under(label: Text, part: str) -> Text:
+    return Text(f"{label.en}: {part}", f"{label.ja}：{part}") if part else label
+
+
+def _figures(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - whatever dataset.json has there
+    """Go through what was measured: dotted name, figure or text."""
+    if isinstance(value, Mapping):
+        for part, inner in value.items():
+            yield from _figures(inner, f"{name}.{part}" if name else str(part))
+    else:
+        yield name, ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _stated(value: Any) -> Cell:  # noqa: ANN401 - whatever dataset.json has there

@@ -312,11 +312,19 @@ def test_what_was_measured_and_stated_before_is_repeated(dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "set")
     path = copy / "dataset.json"
     manifest = json.loads(path.read_bytes())
-    manifest["quality"] = {"duplicate_rate": 0.0, "parameter_coverage": {"mass": 0.93}}
+    many = {f"p{k}": 0.5 + k / 100 for k in range(20)}
+    manifest["quality"] = {"duplicate_rate": 0.25, "parameter_coverage": {"push": many}, "odd": {"x": 3}}
     manifest["governance"] = {"license": "CC-BY-4.0", "creator": "現場 <工場>"}
     path.write_text(json.dumps(manifest))
     read = Reader(report_html(make(copy)))
-    for words in ("duplicate rate", "parameter coverage.mass", "0.93", "CC-BY-4.0", "現場 <工場>"):
+    for words in (
+        "episodes that are there twice",
+        "0.25",
+        "mean 0.595 of 20; least 0.5 (push.p0)",
+        "odd: x",
+        "CC-BY-4.0",
+        "現場 <工場>",
+    ):
         assert words in read.text
 
 
