@@ -22,7 +22,7 @@ CHUNK = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 FILES_PER_CHUNK = 1000
 DATA_MB, VIDEO_MB, MB = 100, 200, 1 << 20
 CODEC, PIXELS = "h264", "yuv420p"
-_WAITING_BYTES, _WAITING_ROWS = 8 << 20, 8192  # of a row group
+_GROUP_BYTES = 8 << 20  # of a group of rows, at most
 _CRF, _GROUP = "18", "2"  # quality, and frames from one whole picture to the next, as LeRobot has it
 _VIDEO_S = 1000.0  # LeRobot compares times in float32 to 0.1 ms, which ends at 1024 s
 
@@ -62,13 +62,15 @@ class TableFiles:
         places: where they go.
         schema: of the table.
         limit: bytes of a file; one episode may be larger.
+        group: episodes in a group of rows, at most.
     """
 
-    def __init__(self, places: Places, schema: pa.Schema, limit: float) -> None:
-        self.places, self._schema, self._limit = places, schema, limit
+    def __init__(self, places: Places, schema: pa.Schema, limit: float, group: int = 128) -> None:
+        self.places, self._schema, self._limit, self._group = places, schema, limit, group
         self._file: IO[bytes] | None = None
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
+        self._bytes = 0  # of what waits
 
     def make_room(self, size: int) -> None:
         """Go on to the next file where this one has no room for that many bytes."""
@@ -80,7 +82,8 @@ class TableFiles:
     def add(self, table: pa.Table) -> None:
         """Append an episode's rows to the file that `make_room` has chosen."""
         self._waiting.append(table)
-        if sum(t.nbytes for t in self._waiting) > _WAITING_BYTES or sum(map(len, self._waiting)) > _WAITING_ROWS:
+        self._bytes += table.nbytes
+        if self._bytes > _GROUP_BYTES or len(self._waiting) >= self._group:
             self._flush()
 
     def close(self) -> None:
@@ -94,12 +97,13 @@ class TableFiles:
     def _size(self) -> int:
         """Return how large the file is at most, once what waits is written."""
         written = self._file.tell() if self._file is not None and self._file.tell() > 4 else 0
-        return written + sum(t.nbytes for t in self._waiting)
+        return written + self._bytes
 
     def _flush(self) -> None:
         if self._writer is not None and self._waiting:
             self._writer.write_table(pa.concat_tables(self._waiting))
         self._waiting.clear()
+        self._bytes = 0
 
 
 class VideoFiles:

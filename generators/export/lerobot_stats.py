@@ -25,7 +25,7 @@ class NumberStats:
     def __init__(self) -> None:
         self._total: Stats | None = None
         self._kept: list[Array] = []
-        self._every, self._seen = 1, 0
+        self._every, self._seen, self._count = 1, 0, 0
 
     def add(self, values: Array) -> dict[str, Any]:
         """Take in an episode's values (T, dim); return its own statistics, lists of dim numbers."""
@@ -40,11 +40,13 @@ class NumberStats:
         return _record(self._total, self._seen, np.concatenate(self._kept))
 
     def _keep(self, values: Array) -> None:
-        self._kept.append(values[-self._seen % self._every :: self._every])
+        mine = values[-self._seen % self._every :: self._every]
+        self._kept.append(mine)
+        self._count += len(mine)
         self._seen += len(values)
-        while sum(map(len, self._kept)) > _KEPT:
+        while self._count > _KEPT:
             self._kept = [np.concatenate(self._kept)[::2]]
-            self._every *= 2
+            self._count, self._every = len(self._kept[0]), 2 * self._every
 
 
 class PictureStats:
