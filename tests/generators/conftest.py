@@ -1,5 +1,6 @@
 """A small task with every kind of column and trouble, its episodes, and a dataset of them."""
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -14,7 +15,7 @@ import pytest
 from generators import driver
 from generators.config import make_config
 from generators.executors import run_inline
-from generators.reader import content_sha256, file_sha256, open_trusted, read_statistics
+from generators.reader import content_sha256, file_sha256, labels, open_trusted, read_statistics
 from generators.schema import MANIFEST_VERSION, DatasetError, Header
 from generators.stats import merge_all, to_json
 from generators.writer import ShardFile, ShardWriter
@@ -138,22 +139,43 @@ def write_shard(path, numbered, *, index=0, overrides=None, control_stride=1) ->
     return writer.close()
 
 
+def outcomes_of(path: Path) -> dict[str, dict[str, int]]:
+    """Return how a shard's episodes ended, as its entry in the manifest; nothing where it is damaged."""
+    try:
+        with open_trusted(path) as shard:
+            return {"outcomes": dict(sorted(collections.Counter(labels(shard, "outcome").tolist()).items()))}
+    except (DatasetError, LookupError):
+        return {}
+
+
 def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int) -> None:
     """Write the manifest, the plan and the sums of shards that are in place."""
     shards = [
         {"name": name, "episodes": f.n_episodes, "steps": f.n_steps}
         | {k: getattr(f, k) for k in ("bytes", "file_sha256", "content_sha256")}
+        | outcomes_of(folder / "shards" / name)
         for name, f in files.items()
     ]
+    task = {"name": Push.name, "task": Push.name, "version": Push.version, "control_hz": Push.control_hz}
+    task |= {name: list(getattr(Push, name)) for name in ("phases", "failures", "degradations")}
+    task |= {"horizon_s": Push.horizon_s}
     manifest = {
         "format": "genba",
         "format_version": MANIFEST_VERSION,
+        "dataset_id": header().dataset_id,
+        "physics_sha256": header().physics_sha256,
         "complete": True,
-        "tasks": [{"name": Push.name, "task": Push.name}],
+        "generator": {"genba": header().genba_version, "mujoco": header().mujoco_version},
+        "seed": ROOT_SEED,
+        "episodes": sum(f.n_episodes for f in files.values()),
+        "steps": sum(f.n_steps for f in files.values()),
+        "tasks": [task],
         "shards": shards,
     }
     (folder / "dataset.json").write_text(json.dumps(manifest))
-    (folder / "plan.json").write_text(json.dumps({"seed": ROOT_SEED, "attempts": attempts}))
+    (folder / "plan.json").write_text(
+        json.dumps({"seed": ROOT_SEED, "attempts": attempts, "physics_sha256": header().physics_sha256})
+    )
     sums = {f"shards/{name}": f.file_sha256 for name, f in files.items()}
     statistics = statistics_of([folder / "shards" / name for name in files])
     (folder / "stats.json").write_text(statistics)
