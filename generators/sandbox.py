@@ -70,12 +70,15 @@ def serve() -> None:
         size = path.stat().st_size + int(job.get("bytes", 0))
         seconds = asked["seconds"] + size // SLOWEST + int(job.get("pixels", 0)) // SLOWEST_PIXELS
         signal.alarm(min(seconds, DAY))  # unhandled: ends the process wherever it hangs
-        result = _check_media(path, job) if "settings" in job else _check(path, job)
+        result = do_job(path, job)
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
 
 
-def _check(path: Path, job: dict[str, Any]) -> dict[str, Any]:
+def do_job(path: Path, job: dict[str, Any]) -> dict[str, Any]:
+    """Do one job, in this process."""
+    if "settings" in job:
+        return _check_media(path, job)
     if job.get("damaged"):
         return {"findings": _locate(find_damage(path))}
     return check_tables(path) if job.get("tables") else check_shard(path, job["known"])

@@ -43,6 +43,7 @@ _QUICK: _Rows = (
     ("sums", "error", "SHA256SUMS and dataset.json list the same files with the same hashes."),
     ("hash", "error", "Every file has the hash that is listed; the damaged columns are named."),
     ("plan", "error", "plan.json can be read and agrees with dataset.json."),
+    ("cards", "warning", "The cards, Croissant and provenance that are there were made from this dataset.json."),
     ("split", "error", "The parts of a split are those that split.json lists, and come from the same episodes."),
 )
 _DEEP: _Rows = (

@@ -35,7 +35,7 @@ def findings(shard: Shard, known: Mapping[str, Any]) -> Found:
     yield from _origin(shard, known)
     if known.get("seed") is not None:
         yield from _seeds(shard, int(known["seed"]))
-    yield from _parameters(shard)
+    yield from _parameters(shard, drawn=not known.get("imported"))
     if not known.get("imported"):
         yield from _instructions(shard)
 
@@ -77,7 +77,7 @@ def _seeds(shard: Shard, root_seed: int) -> Found:
         yield "seed", "episodes/episode_seed", message
 
 
-def _parameters(shard: Shard) -> Found:
+def _parameters(shard: Shard, *, drawn: bool) -> Found:
     for name, path in shard.under("episodes/params/").items():
         declared = shard.facts(path).get("distribution")
         try:
@@ -86,7 +86,8 @@ def _parameters(shard: Shard) -> Found:
             yield "unknown-parameter", path, f"its distribution is none: {error}"
             continue
         if distribution is None:
-            yield "unknown-parameter", path, "it does not say which distribution it was drawn from"
+            if drawn:
+                yield "unknown-parameter", path, "it does not say which distribution it was drawn from"
             continue
         values = shard.index(f"params/{name}")
         built = np.char.str_len(shard.index("model_sha256")) > 0

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generators.governance.write import stale
 from generators.lints.runs import Run
 from generators.schema import MANIFEST
 from sim.errors import describe_error
@@ -37,6 +38,9 @@ def check_manifest(run: Run) -> None:
     for name, total in sums.items():
         if run.manifest.get(name, total) != total:
             run.add("manifest", MANIFEST, "", f"{name} is {run.manifest[name]}, its shards have {total}")
+    for text in stale(run.folder):
+        name, _, what = text.partition(": ")
+        run.add("cards", name, "", what)
 
 
 def read_plan_facts(run: Run) -> tuple[int | None, int | None]:

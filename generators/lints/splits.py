@@ -17,10 +17,14 @@ def split_parts(run: Run) -> dict[str, Mapping[str, Any]]:
     """Return the parts of a split that are there, by name, with what split.json says of each."""
     there = sorted(p.name for p in run.folder.iterdir() if (p / MANIFEST).is_file())
     try:
-        listed = {str(p["name"]): dict(p) for p in json.loads((run.folder / SPLIT).read_bytes())["parts"]}
+        data = json.loads((run.folder / SPLIT).read_bytes())
+        listed = {str(p["name"]): dict(p) for p in data["parts"]}
+        of, total = int(data["of"]["episodes"]), sum(int(p["episodes"]) for p in data["parts"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         run.add("split", SPLIT, "", f"it is damaged: {describe_error(error)}")
         return {name: {} for name in there}
+    if of != total:
+        run.add("split", SPLIT, "", f"{of} episodes were split, its parts have {total}")
     for name in sorted(set(listed) - set(there)):
         run.add("split", SPLIT, "", f"part {name!r} is missing")
     for name in sorted(set(there) - set(listed)):

@@ -20,6 +20,7 @@ Found = Iterator[tuple[str, str]]
 CLIPPED = 0.05  # share of values at a bound
 SATURATED = 0.5
 DROPPED = 0.2  # share of samples that repeat the one before
+_REST = 20  # samples: what repeats for longer is at rest
 LONG = 10  # control steps
 FEW = 16  # distinct values of a bit, a mode or a counter, rather than a measurement
 MOVING = 0.9  # share of the long episodes in which a value moves
@@ -121,15 +122,26 @@ def _frozen(shard: Shard, column: str, values: Array) -> Found:
 
 
 def _dropped(shard: Shard, column: str, values: Array) -> Found:
-    """Find streams whose samples nearly never repeat, but for stretches where they do."""
+    """Find noisy streams in which many samples repeat the one before; long rests and coarse steps are left alone."""
     start = shard.index(f"{column.removesuffix('/value')}/start")
     inside = np.ones(len(values), bool)
     inside[start[start < len(values)]] = False
-    same = (values[1:] == values[:-1]).all(axis=1)[inside[1:]]
-    if len(same) < LONG or len(np.unique(values[:, 0])) <= 0.5 * len(values):  # coarse, slow, or at rest by nature
-        return
-    if (share := float(same.mean())) > DROPPED:
-        yield "dropout-rate", f"{share:.0%} of its samples repeat the one before, at most {DROPPED:.0%} is usual"
+    for i in range(values.shape[1]):
+        change = np.diff(values[:, i])[inside[1:]]
+        moved = np.flatnonzero(change)
+        if len(moved) < LONG or not _noisy(change[moved]):
+            continue
+        waits = np.diff(moved) - 1
+        if (share := float(waits[waits <= _REST].sum()) / len(change)) > DROPPED:
+            yield "dropout-rate", f"{share:.0%} of its samples repeat the one before, at most {DROPPED:.0%} is usual"
+            return
+
+
+def _noisy(change: Array) -> bool:
+    """Return whether changes go up and down like noise, in no visible steps."""
+    size = np.abs(change)
+    stepped = np.median(size) < 50 * size.min() and np.mean(np.abs(size / size.min() % 1 - 0.5) > 0.45) > MOVING
+    return not stepped and float(np.mean(np.sign(change[1:]) != np.sign(change[:-1]))) > 0.4
 
 
 def _episodes(shard: Shard, column: str, values: Array) -> Iterator[tuple[int, Array]]:
