@@ -35,7 +35,7 @@ class Options:
     peer: Annotated[Literal["minari", "robomimic", "lerobot", "mcap"], tyro.conf.Positional]
     """The layout."""
     dataset: Annotated[Path, tyro.conf.Positional]
-    """The dataset's folder."""
+    """The dataset's folder; for robomimic also that of `genba split`, whose parts become filters."""
     out: Annotated[Path, tyro.conf.Positional]
     """The folder to make."""
     observations: Annotated[tuple[str, ...], _names("NAME ...")] = (ALL,)

@@ -162,7 +162,7 @@ def _labels(episode: StoredEpisode) -> dict[str, Any]:
     seed = {"episode_seed": np.uint64(episode.seed), "episode_id": np.uint64(episode.id)}
     texts = {f"instruction_{language}": text for language, text in episode.instruction.items()}
     parameters = json.dumps(episode.parameters, ensure_ascii=False)
-    outcome = {"outcome": episode.outcome.name.lower(), "failure": _failure(episode)}
+    outcome = {"outcome": episode.outcome.name.lower(), "failure": _failure(episode), "error": episode.fact("error")}
     return {**seed, **outcome, **texts, "parameters": parameters}
 
 
@@ -174,4 +174,6 @@ def _env_args(content: Content, environment: Environment) -> dict[str, Any]:
     facts = {"task": content.data[0].task, "task_version": content.data[0].header.task_version}
     facts |= {"control_hz": float(known["control_hz"]), "phases": known["phases"], "failures": known["failures"]}
     facts |= {"actions": {k: action.get(k) for k in ("names", "units")} | environment.scaling()}
+    named = [f"obs/{n}" for n in content.observations] + [f"streams/{n}/value" for n in content.streams]
+    facts |= {"columns": {p: {k: content.columns[p][k] for k in ("unit", "frame", "names")} for p in named}}
     return {"env_name": name, "type": GYM, "env_kwargs": dict(kwargs), "genba": facts}

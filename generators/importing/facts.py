@@ -29,6 +29,7 @@ class Facts:
         phases: the names that phases count.
         failures: the names of failures.
         actions: names, units, low and high of what an action commands.
+        columns: path of ours -> unit, frame and names, where the file tells them.
     """
 
     ours: bool
@@ -38,6 +39,7 @@ class Facts:
     phases: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     actions: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 def read_facts(env_args: Mapping[str, Any]) -> Facts:
@@ -60,6 +62,7 @@ def read_facts(env_args: Mapping[str, Any]) -> Facts:
             phases=_names(given.get("phases", ())),
             failures=_names(given.get("failures", ())),
             actions=_ranges(dict(given.get("actions", {}))),
+            columns={str(path): _told(dict(known)) for path, known in dict(given.get("columns", {})).items()},
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise DatasetError(f"/data attribute 'env_args' cannot be meant so: {error}") from None
@@ -77,14 +80,15 @@ def check_rate(hz: float) -> float:
 
 
 def read_labels(found: Demonstrations, facts: Facts) -> Labels:
-    """Return what is known of each demonstration besides its arrays: its parameters, or the masks that name it.
+    """Return what is known of each demonstration besides its arrays: its parameters, or number and masks in the file.
 
     Raises:
         DatasetError: parameters are no plain data, or not the same ones in every demonstration.
     """
     if not facts.ours:
         named = {key: f"mask.{plain_name(key)}" for key in sorted(found.masks)}
-        return {n: {name: float(n in found.masks[key]) for key, name in named.items()} for n in found.numbers}
+        masks = {n: {name: float(n in found.masks[key]) for key, name in named.items()} for n in found.numbers}
+        return {n: {"demo": float(n)} | masks[n] for n in found.numbers}
     out = {n: _parameters(found, n) for n in found.numbers}
     first = out[found.numbers[0]]
     for number, mine in out.items():
@@ -136,3 +140,9 @@ def _ranges(actions: dict[str, Any]) -> dict[str, Any]:
     """Check what is said of the actions: names, units, low and high, each a list."""
     texts = {k: list(_names(actions[k])) for k in ("names", "units") if actions.get(k)}
     return texts | {k: [float(v) for v in actions[k]] for k in ("low", "high") if actions.get(k)}
+
+
+def _told(column: dict[str, Any]) -> dict[str, Any]:
+    """Check what is said of a column: unit, frame and names."""
+    out: dict[str, Any] = {k: plain_text(column.get(k, ""))[:MAX_LETTERS] for k in ("unit", "frame")}
+    return out | {"names": _names(column.get("names", ()))}

@@ -24,6 +24,8 @@ from sim.errors import describe_error
 
 Array = NDArray[Any]
 
+MAX_ERROR = 2000  # letters
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Imported:
@@ -141,7 +143,8 @@ def _ending(found: Demonstrations, known: Translation, number: int) -> dict[str,
     if outcome not in Outcome.__members__ or failure not in ("", *known.facts.failures):
         where = f"{found.path.name}: demo_{number}"
         raise DatasetError(f"{where}: outcome {outcome[:40].lower()!r} with failure {failure[:40]!r} is not known")
-    return {"outcome": Outcome[outcome], "fail_code": ("", *known.facts.failures).index(failure)}
+    code, error = ("", *known.facts.failures).index(failure), plain_text(texts.get("error", ""))
+    return {"outcome": Outcome[outcome], "fail_code": code, "error": error[:MAX_ERROR]}
 
 
 def _seen(found: Demonstrations, number: int, path: str) -> Array:

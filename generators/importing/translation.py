@@ -13,6 +13,7 @@ from generators.media.shots import Shot
 from generators.schema import Column, DatasetError, episode_columns, step_columns, stream_columns
 
 ASSUMED_HZ = 20.0
+_DOC = "as the file says"
 OURS = ("success", "terminated", "truncated", "phase")  # of /steps, in files that genba exported
 
 
@@ -85,10 +86,10 @@ def translate(found: Demonstrations, control_hz: float | None) -> Translation:
     bounds = _bounds(found, facts, held[action])
     columns = [*episode_columns(), *_label_columns(labels[found.numbers[0]]), *step_columns(hz)]
     columns += [_action(held[action], facts, bounds, hz)]
-    columns += [_column(f"obs/{name}", "observation", held[path], hz) for name, path in observations.items()]
+    columns += [_column(f"obs/{name}", "observation", held[path], facts, hz) for name, path in observations.items()]
     columns += _states(hz)
     for name, path in streams.items():
-        columns += stream_columns(_column(f"streams/{name}/value", "sample", held[path], hz), name, 0.0)
+        columns += stream_columns(_column(f"streams/{name}/value", "sample", held[path], facts, hz), name, 0.0)
     return Translation(
         contents=_contents(facts, columns, check_rate(hz)),
         facts=facts,
@@ -165,9 +166,8 @@ def _contents(facts: Facts, columns: list[Column], hz: float) -> Contents:
 
 def _label_columns(labels: Mapping[str, float | str]) -> list[Column]:
     kinds = {name: "S" if isinstance(value, str) else "<f8" for name, value in labels.items()}
-    return [
-        Column(f"episodes/params/{name}", dtype, "episode", doc="as the file says") for name, dtype in kinds.items()
-    ]
+    units = {name: "1" if name == "demo" or name.startswith("mask.") else "" for name in kinds}
+    return [Column(f"episodes/params/{n}", dtype, "episode", unit=units[n], doc=_DOC) for n, dtype in kinds.items()]
 
 
 def _action(held: Held, facts: Facts, bounds: tuple[list[float], list[float]] | None, hz: float) -> Column:
@@ -178,13 +178,16 @@ def _action(held: Held, facts: Facts, bounds: tuple[list[float], list[float]] | 
     units = units if units and len(units) == width else ["1"] * width
     unit = units[0] if len(set(units)) == 1 else ""
     extra: dict[str, Any] = {"units": units, "low": low, "high": high}
-    return Column("steps/action", "<f4", "step", (width,), unit, "", names, hz, "as the file has it", extra)
+    return Column("steps/action", "<f4", "step", (width,), unit, "", names, hz, _DOC, extra)
 
 
-def _column(path: str, row: str, held: Held, hz: float) -> Column:
+def _column(path: str, row: str, held: Held, facts: Facts, hz: float) -> Column:
     wide = row == "sample" and held.dtype == np.float64
     extra = {"shape_there": list(held.shape)} if len(held.shape) > 1 else {}
-    return Column(path, "<f8" if wide else "<f4", row, (held.width,), rate_hz=hz, extra=extra)
+    told = facts.columns.get(path, {"unit": "", "frame": "", "names": ()})
+    names = told["names"] if len(told["names"]) == held.width else ()
+    dtype = "<f8" if wide else "<f4"
+    return Column(path, dtype, row, (held.width,), told["unit"], told["frame"], names, hz, extra=extra)
 
 
 def _states(hz: float) -> list[Column]:

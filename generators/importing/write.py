@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import importlib.metadata
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -41,7 +42,7 @@ class Foreign:
 
     Attributes:
         contents: what their shards hold.
-        numbers: the episodes.
+        numbers: the episodes, by which they are asked for; here they are numbered from 0.
         lengths: control steps of each.
         row_bytes: size of a control step.
         make: makes an episode, by number.
@@ -70,13 +71,11 @@ def write_dataset(folder: Path, foreign: Foreign, done: Callable[[float], None])
     (folder / SHARDS).mkdir()
     shards: list[Entry] = []
     media: dict[str, list[Entry]] = {}
-    wrote = 0
-    for index, numbers in enumerate(_groups(foreign)):
-        shards.append(_write_shard(folder, foreign, index, numbers))
+    for index, rows in enumerate(_groups(foreign)):
+        shards.append(_write_shard(folder, foreign, index, rows))
         for shot in foreign.shots:
-            media.setdefault(shot.camera, []).append(_write_pictures(folder, foreign, shot, index, numbers))
-        wrote += len(numbers)
-        done(wrote / len(foreign.numbers))
+            media.setdefault(shot.camera, []).append(_write_pictures(folder, foreign, shot, index, rows))
+        done(rows.stop / len(foreign.numbers))
     write_tables(folder, [(folder / SHARDS / s["name"], foreign.contents.task) for s in shards])
     write_sums(folder, {f"{SHARDS}/{s['name']}": s["file_sha256"] for s in shards})
     entries = _media_entries(foreign, media)
@@ -87,27 +86,25 @@ def write_dataset(folder: Path, foreign: Foreign, done: Callable[[float], None])
     return manifest
 
 
-def _groups(foreign: Foreign) -> list[list[int]]:
+def _groups(foreign: Foreign) -> list[range]:
     """Put episodes into shards of bounded size, in their order."""
-    groups: list[list[int]] = [[]]
-    size = 0
-    for number, length in zip(foreign.numbers, foreign.lengths, strict=True):
+    starts, size = [0], 0
+    for row, length in enumerate(foreign.lengths):
         mine = (length + 1) * foreign.row_bytes
-        if groups[-1] and (size + mine > SHARD_BYTES or len(groups[-1]) == SHARD_EPISODES):
-            groups.append([])
+        if row > starts[-1] and (size + mine > SHARD_BYTES or row - starts[-1] == SHARD_EPISODES):
+            starts.append(row)
             size = 0
-        groups[-1].append(number)
         size += mine
-    return groups
+    return [range(a, b) for a, b in itertools.pairwise([*starts, len(foreign.lengths)])]
 
 
-def _write_shard(folder: Path, foreign: Foreign, index: int, numbers: Sequence[int]) -> Entry:
+def _write_shard(folder: Path, foreign: Foreign, index: int, rows: range) -> Entry:
     path = folder / SHARDS / f"shard-{index:05d}.h5"
     outcomes: collections.Counter[str] = collections.Counter()
     with ShardWriter.of_contents(path, _header(foreign, index), foreign.contents) as writer:
-        for number in numbers:
-            episode = foreign.make(number)
-            writer.append(number, episode)
+        for row in rows:
+            episode = foreign.make(foreign.numbers[row])
+            writer.append(row, episode)
             outcomes[episode.outcome.name.lower()] += 1
         file: ShardFile = writer.close()
     known = {"name": path.name, "episodes": file.n_episodes, "steps": file.n_steps}
@@ -127,7 +124,7 @@ def _header(foreign: Foreign, index: int) -> Header:
     )
 
 
-def _write_pictures(folder: Path, foreign: Foreign, shot: Shot, index: int, numbers: Sequence[int]) -> Entry:
+def _write_pictures(folder: Path, foreign: Foreign, shot: Shot, index: int, rows: range) -> Entry:
     header = MediaHeader(
         dataset_id=foreign.dataset_id,
         physics_sha256=str(foreign.origin["sha256"]),
@@ -137,19 +134,18 @@ def _write_pictures(folder: Path, foreign: Foreign, shot: Shot, index: int, numb
         genba_version=importlib.metadata.version("genba"),
         mujoco_version=UNKNOWN,
     )
-    lengths = dict(zip(foreign.numbers, foreign.lengths, strict=True))
-    frames = sum(lengths[n] + 1 for n in numbers)
+    frames = sum(foreign.lengths[row] + 1 for row in rows)
     path = folder / MEDIA / header.name
     path.parent.mkdir(exist_ok=True)
     control_ns = round(foreign.contents.timestep_s * 1e9) * foreign.contents.substeps
     with ExitStack() as files, Background() as background:
         new = MediaWriter(path, header, shot, frames=frames, background=background, drawn_by=DRAWN_BY)
         writer = files.enter_context(new)
-        for number in numbers:
-            steps = np.arange(lengths[number] + 1)
+        for row in rows:
+            steps = np.arange(foreign.lengths[row] + 1)
             poses = np.broadcast_to(np.eye(4), (len(steps), 4, 4))
-            writer.begin(number, Optics(np.zeros((3, 3)), 0.0, 0.0, ()))
-            writer.append({"rgb": foreign.images(number, shot.camera)}, poses, steps, steps * control_ns)
+            writer.begin(row, Optics(np.zeros((3, 3)), 0.0, 0.0, ()))
+            writer.append({"rgb": foreign.images(foreign.numbers[row], shot.camera)}, poses, steps, steps * control_ns)
             writer.end()
         writer.finish()
     named = {"name": path.name, "index": index, "task": foreign.contents.task}

@@ -64,9 +64,10 @@ def data(made):
 
 def test_every_number_is_there(data, file):
     with h5py.File(file) as theirs:
-        assert [e.id for e in data] == sorted(LENGTHS)
+        assert [e.id for e in data] == [0, 1, 2]
+        assert [e.parameters["demo"] for e in data] == sorted(LENGTHS)
         for episode in data:
-            demo = theirs[f"data/demo_{episode.id}"]
+            demo = theirs[f"data/demo_{episode.parameters['demo']:.0f}"]
             for name in ("robot0_eef_pos", "object"):
                 whole = np.concatenate([demo[f"obs/{name}"], demo[f"next_obs/{name}"][-1:]])
                 assert np.array_equal(episode.observations[name], whole.astype(np.float32))
@@ -89,15 +90,16 @@ def test_what_is_not_said_is_not_made_up(data, made):
 
 def test_masks_become_parameters(data):
     assert [e.parameters for e in data] == [
-        {"mask.train": 1.0, "mask.valid": 0.0},
-        {"mask.train": 0.0, "mask.valid": 1.0},
-        {"mask.train": 1.0, "mask.valid": 0.0},
+        {"demo": 0.0, "mask.train": 1.0, "mask.valid": 0.0},
+        {"demo": 1.0, "mask.train": 0.0, "mask.valid": 1.0},
+        {"demo": 10.0, "mask.train": 1.0, "mask.valid": 0.0},
     ]
 
 
 def test_it_validates_and_says_that_it_cannot_be_replayed(made):
     report = validate(made.folder, deep=True, replay=-1)
-    assert report.findings == ()
+    assert report.ok
+    assert {f.lint for f in report.findings} == {"unit-missing"}  # which such files never tell
     assert report.shards_read == 2
     assert any("it was imported" in note for note in report.notes)
 
@@ -136,7 +138,7 @@ def test_it_can_be_exported_again(made, file, tmp_path):
 def test_our_own_export_comes_back(dataset, tmp_path):
     exported = to_robomimic(dataset, tmp_path / "there")
     back = import_robomimic(exported.folder / "demo.hdf5", tmp_path / "back")
-    assert validate(back.folder, deep=True).findings == ()
+    assert validate(back.folder, deep=True).ok
     with Dataset(dataset) as ours, Dataset(back.folder) as found:
         mine = ours.choose([i for i, e in enumerate(ours) if len(e)])
         for before, after in zip(mine, found, strict=True):
@@ -147,6 +149,10 @@ def test_our_own_export_comes_back(dataset, tmp_path):
             assert (after.seed, after.outcome, after.task) == (before.seed, before.outcome, before.task)
             assert (after.parameters, after.instruction) == (before.parameters, before.instruction)
             assert after.fact("fail_code") == before.fact("fail_code")
+            assert after.fact("error") == before.fact("error")
+        there, here = (d[0].attributes["features"] for d in (mine, found))
+        for column in ("steps/action", "obs/x", "obs/pos", "streams/force/value"):
+            assert [there[column][k] for k in ("unit", "names")] == [here[column][k] for k in ("unit", "names")]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +166,7 @@ def test_our_own_export_comes_back(dataset, tmp_path):
 def test_what_must_be_assumed_is_said(tmp_path, changes, note):
     made = import_robomimic(write(tmp_path / "a.hdf5", pictures=False, **changes), tmp_path / "set")
     assert any(note in said for said in made.notes)
-    assert validate(made.folder, deep=True).findings == ()
+    assert validate(made.folder, deep=True).ok
 
 
 def test_a_model_that_holds_nan_is_found_by_validation(tmp_path):
@@ -168,7 +174,7 @@ def test_a_model_that_holds_nan_is_found_by_validation(tmp_path):
     with h5py.File(path, "r+") as file:
         file["data/demo_1/obs/object"][2, 3] = np.nan
     made = import_robomimic(path, tmp_path / "set")
-    assert [f.column for f in validate(made.folder, deep=True).findings] == ["obs/object"]
+    assert [f.column for f in validate(made.folder, deep=True).errors] == ["obs/object"]
 
 
 def _extra(file, name, value):
@@ -187,7 +193,7 @@ def test_what_does_not_fit_is_left_out_with_a_reason(tmp_path):
     made = import_robomimic(path, tmp_path / "set")
     assert set(made.not_carried) == {"obs/depth", "obs/words", "late", "obs/only_here"}
     assert "not every demonstration has it" in made.not_carried["obs/only_here"]
-    assert validate(made.folder, deep=True).findings == ()
+    assert validate(made.folder, deep=True).ok
     with Dataset(made.folder) as data:
         assert data[0].streams["datagen_info.object_poses.cube"].value.shape == (5, 16)
 
@@ -202,7 +208,7 @@ def test_names_and_texts_that_no_file_system_likes_are_made_plain(tmp_path):
         file["data"].attrs["env_args"] = json.dumps({"env_name": "../\ud800 x"})
         file["data/demo_0"].attrs["ep_meta"] = json.dumps({"lang": "lift \ud800"})
     made = import_robomimic(path, tmp_path / "set")
-    assert validate(made.folder, deep=True).findings == ()
+    assert validate(made.folder, deep=True).ok
     with Dataset(made.folder) as data:
         assert set(data[0].observations) == {"robot0_eef_pos", "object", "力__N__", "...x..."}
         assert data[0].cameras == ("p_q",)
@@ -285,6 +291,10 @@ def _two_rewards(file):
             demo[name] = np.zeros((len(demo["actions"]), 2))
 
 
+def _wrong_columns(file):
+    file["data"].attrs["env_args"] = json.dumps({"genba": {"columns": {"obs/object": 3}}})
+
+
 def _wrong_bounds(file):
     file["data"].attrs["env_args"] = json.dumps({"genba": {"actions": {"low": ["a"] * 7, "high": [1] * 7}}})
 
@@ -320,6 +330,7 @@ HOSTILE = {
     _empty: "/data holds no demonstration",
     _no_data: "is no file of robomimic's: it has no group /data",
     _two_rewards: "success has more than one number a step",
+    _wrong_columns: "cannot be meant so",
     _wrong_bounds: "cannot be meant so",
     _same_names: "would both be called 'a_b' here",
     _wrong_seed: "an episode's seed is a number of 64 bits, got np.int64(-1)",
