@@ -17,7 +17,7 @@ _GROUPS = (
 _HEADERS = (
     Text("column", "列"),
     Text("unit", "単位"),
-    Text("rate", "周期"),
+    Text("rate", "周波数"),
     Text("frame", "座標系"),
     Text("mean", "平均"),
     Text("deviation", "標準偏差"),
@@ -60,7 +60,8 @@ def _rows(path: str, prefix: str, feature: Mapping[str, Any], known: Mapping[str
     dim = 1
     for n in shape:
         dim *= int(n)
-    units = [str(u) for u in feature.get("units") or ()]
+    units = [str(u) for u in feature.get("units") or str(feature.get("unit", "")).split(", ")]
+    units = units if len(units) == dim else [str(feature.get("unit", ""))] * dim
     rate = f"{float(feature['rate_hz']):g} Hz" if feature.get("rate_hz") else ""
     doc = str(feature.get("doc", ""))
     if dim > _MANY:
@@ -68,9 +69,8 @@ def _rows(path: str, prefix: str, feature: Mapping[str, Any], known: Mapping[str
         return
     for i in range(dim):
         label = f"{name}.{names[i] if i < len(names) else i}" if dim > 1 else name
-        unit = units[i] if i < len(units) else str(feature.get("unit", ""))
         figures = [_figure(known, key, i) for key in ("mean", "std", "min", "max")]
-        yield label, unit, rate, str(feature.get("frame", "")), *figures, doc if i == 0 else ""
+        yield label, units[i], rate, str(feature.get("frame", "")), *figures, doc if i == 0 else ""
 
 
 def _figure(known: Mapping[str, Any], key: str, i: int) -> str:
@@ -92,7 +92,7 @@ def camera_table(manifest: Mapping[str, Any]) -> Table:
         Text("camera", "カメラ"),
         Text("task", "タスク"),
         Text("pixels", "画素"),
-        Text("rate", "周期"),
+        Text("rate", "周波数"),
         Text("kinds", "種類"),
         Text("encoding", "符号化"),
         Text("state", "状態"),
