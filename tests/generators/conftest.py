@@ -235,6 +235,7 @@ def kit():
         describe_dataset=describe_dataset,
         make_dataset=make_dataset,
         reseal=reseal,
+        statistics_of=statistics_of,
     )
 
 

@@ -355,6 +355,7 @@ CASES = {
     "interrupted": Case("incomplete", whole(complete=False), ""),
     "a broken plan": Case("plan", file("plan.json", lambda p: p.write_text("{")), "plan.json"),
     "a plan of another seed": Case("plan", whole(seed=4), "plan.json"),
+    "an edited card": Case("cards", file("README.md", lambda p: p.write_text(p.read_text() + "x")), "README.md"),
     "a shard of a later version": Case("version", shard(root("format_version", "3.0"))),
     "a link inside of a shard": Case("structure", shard(link_inside)),
     "another content hash": Case("content-hash", first_shard(content_sha256="0" * 64)),
