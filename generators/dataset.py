@@ -209,8 +209,9 @@ class Dataset:
 
 def _places(shards: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
     """Return the shard and the row of each episode (E, 2): all of a shard's, or those of its `rows`."""
-    found = [(n, a, b) for n, s in enumerate(shards) for a, b in s.get("rows", [(0, int(s["episodes"]))])]
-    numbers, starts, stops = np.array(found, np.int64).reshape(-1, 3).T
+    runs = [np.array(s.get("rows", [(0, int(s["episodes"]))]), np.int64).reshape(-1, 2) for s in shards]
+    numbers = np.repeat(np.arange(len(shards)), [len(r) for r in runs])
+    starts, stops = np.concatenate([np.zeros((0, 2), np.int64), *runs]).T
     counts = stops - starts
     first = np.cumsum(counts) - counts
     rows = np.arange(counts.sum()) + np.repeat(starts - first, counts)
@@ -219,12 +220,17 @@ def _places(shards: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
 
 def _check_rows(shard: Mapping[str, Any]) -> None:
     """Refuse a list of rows that do not follow each other inside of the shard."""
-    at = 0
-    for start, stop in shard.get("rows") or ():
-        if not (isinstance(start, int) and isinstance(stop, int) and at <= start < stop <= int(shard["episodes"])):
-            rows = repr(shard["rows"])[:80]
-            raise ValueError(f"shard {shard['name']!r} has {shard['episodes']} episodes, its rows are {rows}")
-        at = stop
+    rows = shard.get("rows")
+    if not rows:
+        return
+    cuts = np.array(rows)
+    good = cuts.dtype.kind == "i" and cuts.ndim == 2 and cuts.shape[1] == 2
+    if not good or cuts.min() < 0 or cuts.max() > int(shard["episodes"]) or not _follow(cuts):
+        raise ValueError(f"shard {shard['name']!r} has {shard['episodes']} episodes, its rows are {repr(rows)[:80]}")
+
+
+def _follow(cuts: NDArray[np.integer[Any]]) -> bool:
+    return bool((cuts[:, 0] < cuts[:, 1]).all() and (cuts[1:, 0] >= cuts[:-1, 1]).all())
 
 
 def _media(folder: Path, manifest: Mapping[str, Any]) -> dict[int, dict[str, Path]]:

@@ -5,7 +5,6 @@ rewritten, and either folder can be moved or deleted. The same inputs give the s
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -18,14 +17,15 @@ import numpy as np
 from generators.curation import choice, describing, episodes, statistics
 from generators.curation.choice import ChosenShard, Duplicates, Piece
 from generators.curation.pictures import describe_pictures, task_of
-from generators.curation.sources import STATISTICS, Source, check_same_tasks, open_source
+from generators.curation.sources import Source, check_same_tasks, open_source
 from generators.curation.statistics import ByColumn, Done
 from generators.files import whole_folder, write_whole
 from generators.governance.facts import file_facts
 from generators.governance.write import write_metadata
+from generators.manifest import STATISTICS, write_sums
 from generators.media.writer import MEDIA
 from generators.media_manifest import write_media_sums
-from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE, DatasetError
+from generators.schema import MANIFEST, SHARDS, TABLE, DatasetError
 from generators.stats import to_json
 
 
@@ -104,7 +104,7 @@ def _write(
     write_whole(folder / TABLE, episodes.packed(table))
     write_whole(folder / STATISTICS, _statistics(sources, shards, names, done))
     write_media_sums(folder, media)
-    _write_sums(folder, manifest)
+    write_sums(folder, {f"{SHARDS}/{shard['name']}": shard["file_sha256"] for shard in manifest["shards"]})
     manifest |= file_facts(folder) | {"media": media}
     write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
     write_metadata(folder)
@@ -144,9 +144,3 @@ def _statistics(
         statistics.report_share(done, number, shards)
     plain = {task: {name: to_json(part) for name, part in sorted(parts.items())} for task, parts in total.items()}
     return (json.dumps(plain, indent=1) + "\n").encode()
-
-
-def _write_sums(folder: Path, manifest: Mapping[str, Any]) -> None:
-    sums = {f"{SHARDS}/{shard['name']}": shard["file_sha256"] for shard in manifest["shards"]}
-    sums |= {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (TABLE, STATISTICS)}
-    write_whole(folder / CHECKSUMS, "".join(f"{d}  {n}\n" for n, d in sorted(sums.items())).encode())

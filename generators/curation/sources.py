@@ -12,13 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from generators.dataset import Dataset
+from generators.manifest import STATISTICS
 from generators.media.writer import MEDIA
 from generators.plan import read_plan
 from generators.reader import file_sha256
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE, DatasetError
 from sim.errors import GenbaError
-
-STATISTICS = "stats.json"
 
 _NEEDED = ("dataset_id", "tasks", "shards", "generator")  # keys of dataset.json
 _NEEDED_OF_TASK = ("name", "version")

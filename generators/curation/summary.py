@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from generators.curation.sources import STATISTICS
 from generators.curation.statistics import ByColumn, Done, add_statistics, report_share, statistics_of
 from generators.dataset import Dataset
+from generators.manifest import STATISTICS
 from generators.schema import DatasetError
 from generators.stats import Stats, from_json
 
