@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.curation.groups import identities
 from generators.curation.sources import Source
 from generators.schema import DatasetError
 
@@ -107,7 +108,8 @@ def without_duplicates(sources: Sequence[Source], rows: Sequence[Ints], policy: 
     seen: set[tuple[Any, ...]] = set()
     count = 0
     for source, chosen in zip(sources, rows, strict=True):
-        keys = _keys(source, chosen)
+        known = identities(source.table)
+        keys = [known[row] for row in chosen.tolist()]
         new = np.array([key not in seen for key in keys], bool)
         seen.update(keys)
         count += int((~new).sum())
@@ -127,12 +129,6 @@ def dataset_id(sources: Sequence[Source], shards: Sequence[ChosenShard]) -> str:
         content = sources[chosen.source].manifest["shards"][chosen.shard]["content_sha256"]
         digest.update(f"{content} {'all' if chosen.whole else json.dumps(chosen.runs)}\n".encode())
     return f"genba-{digest.hexdigest()[:16]}"
-
-
-def _keys(source: Source, chosen: Ints) -> list[tuple[Any, ...]]:
-    columns = ("task", "episode_seed", "model_sha256")
-    found = [np.array(source.table.column(name).to_pylist(), object)[chosen].tolist() for name in columns]
-    return list(zip(*found, strict=True))
 
 
 def _same_file(source: Source, shard: int) -> tuple[Any, ...]:

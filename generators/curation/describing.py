@@ -37,6 +37,7 @@ def describe(
     numbers = {origin["dataset_id"]: i for i, origin in enumerate(origins)}
     entries = [_shard(sources[c.source], c, i, numbers) for i, c in enumerate(shards)]
     outcomes = collections.Counter(table.column("outcome").to_pylist())
+    manifests: list[Mapping[str, Any]] = [s.manifest for s in sources]
     one: Mapping[str, Any] = origins[0] if len(origins) == 1 else {}
     out: dict[str, Any] = {
         "format": FORMAT,
@@ -44,7 +45,7 @@ def describe(
         "dataset_id": dataset_id(sources, shards),
         "physics_sha256": one.get("physics_sha256"),  # of several, see sources
         "complete": True,
-        "synthetic": all(s.manifest.get("synthetic", True) for s in sources),
+        "synthetic": next((s for m in manifests if (s := m.get("synthetic", True)) is not True), True),
         "generator": _generator(origins),
         "seed": one.get("seed"),
         "episodes": len(table),
@@ -59,7 +60,6 @@ def describe(
     }
     if all("imported" in origin for origin in origins):
         out["imported"] = origins[0]["imported"]
-    manifests: list[Mapping[str, Any]] = [s.manifest for s in sources]
     facts = merged_facts(manifests)
     del facts["created"]  # the same inputs give the same bytes at any time: the data's own date holds
     dates = [str(m["created"]) for m in manifests if m.get("created")]

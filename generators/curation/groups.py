@@ -1,6 +1,6 @@
 """Which episodes belong together when a dataset is split, and which part each group goes to.
 
-A group is never divided. By default it is a scene: one task with one model; what failed to build stands alone.
+A group is never divided. By default it is a scene: one task with one model; what has no model stands alone.
 """
 
 import hashlib
@@ -89,9 +89,26 @@ def group_keys(table: pa.Table, by: Sequence[str], edges: Mapping[str, Sequence[
     return [json.dumps(key) for key in zip(*parts, strict=True)]
 
 
-def _scenes(table: pa.Table) -> list[list[Any]]:
+def identities(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Return for each episode what makes it what it is: task, seed and model.
+
+    One without a model, which was imported or failed to build, is known by its dataset and number only.
+    """
     tasks, models, seeds = (table.column(n).to_pylist() for n in ("task", "model_sha256", "episode_seed"))
-    return [tasks, [model or seed for model, seed in zip(models, seeds, strict=True)]]
+    known = zip(seeds, models, _numbers(table), strict=True)
+    return [(task, seed, model) if model else (task, *at) for task, (seed, model, at) in zip(tasks, known, strict=True)]
+
+
+def _scenes(table: pa.Table) -> list[list[Any]]:
+    tasks, models = (table.column(n).to_pylist() for n in ("task", "model_sha256"))
+    return [tasks, [model or at for model, at in zip(models, _numbers(table), strict=True)]]
+
+
+def _numbers(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Return each episode's dataset, "" where all come from one, and its number in it."""
+    ids = table.column("episode_id").to_pylist()
+    sources = table.column("source").to_pylist() if "source" in table.column_names else [""] * len(ids)
+    return list(zip(sources, ids, strict=True))
 
 
 def put_into_parts(keys: Sequence[str], shares: Mapping[str, float], seed: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
-from generators.curation.groups import SCENE, group_keys
+from generators.curation.groups import SCENE, group_keys, identities
 from generators.dataset import Dataset
 from generators.schema import DatasetError
 from generators.stored import StoredEpisode
@@ -59,11 +59,7 @@ def leaks(folders: Sequence[Path], *, contents: bool = True) -> list[Leak]:
         raise DatasetError(f"{', '.join(names)} were not split by the same groups: they are no parts of one split")
     groups = [group_keys(table, *hows[0]) for _, table in tables]
     out += _shared("group", names, groups)
-    keys = [
-        list(zip(*(t.column(n).to_pylist() for n in ("task", "episode_seed", "model_sha256")), strict=True))
-        for _, t in tables
-    ]
-    out += _shared("seed", names, keys)
+    out += _shared("seed", names, [identities(table) for _, table in tables])
     return out + (_same_contents(folders, names) if contents else [])
 
 

@@ -168,7 +168,9 @@ def _origins(folder: Path, manifest: Mapping[str, Any]) -> list[Mapping[str, Any
     home, attempts = "", int(manifest.get("episodes", sum(int(s["episodes"]) for s in manifest["shards"])))
     try:
         plan = read_plan(folder / "plan.json")
-        home, attempts = plan.folder, plan.attempts
+        attempts = plan.attempts
+        if any(":" in task.name for task in plan.tasks):  # genba's own are found without
+            home = plan.folder
     except GenbaError:
         pass  # what was imported has none
     tasks = [{k: task[k] for k in _OF_SOURCE if k in task} for task in manifest["tasks"]]

@@ -455,6 +455,11 @@ def test_tasks_of_a_derived_dataset_are_found_in_its_sources(made, tmp_path):
         find("filmed:MyTusk")
 
 
+def test_the_folder_of_a_task_is_named_only_where_it_is_needed(dataset, made, tmp_path):
+    manifest = merge([dataset, made[0]], tmp_path / "out")
+    assert [bool(source["folder"]) for source in manifest["sources"]] == [False, True]
+
+
 def test_what_was_imported_has_no_tasks(tmp_path):
     with pytest.raises(GenbaError, match="was imported"):
         task_finder(tmp_path, {"imported": {}})

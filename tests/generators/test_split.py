@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.curation.filter import filter_dataset
-from generators.curation.groups import bin_edges, group_keys, put_into_parts
+from generators.curation.groups import bin_edges, group_keys, identities, put_into_parts
 from generators.curation.leaks import content_hash, leaks
 from generators.curation.split import split
 from generators.dataset import Dataset, read_manifest
@@ -35,7 +35,8 @@ def table():
         {
             "task": ["a", "a", "b", "b", "b"],
             "model_sha256": ["1", "1", "1", "", ""],
-            "episode_seed": [1, 2, 3, 4, 5],
+            "episode_seed": [1, 2, 3, 0, 0],
+            "episode_id": [0, 1, 2, 3, 4],
             "params.a/x.friction": [0.0, 0.26, None, None, None],
             "params.b/x.friction": [None, None, 0.5, 1.0, 0.49],
             "params.b/x.steel": [None, None, "SS400", "SS400", "SUS304"],
@@ -54,6 +55,12 @@ def groups(keys):
 def test_a_scene_is_one_task_with_one_model_and_what_was_not_built_stands_alone(table):
     assert groups(group_keys(table, (), {})) == [[0, 1], [2], [3], [4]]
     assert group_keys(table, ("scene",), {}) == group_keys(table, (), {})
+
+
+def test_what_has_no_model_is_known_by_its_dataset_and_number(table):
+    assert identities(table) == [("a", 1, "1"), ("a", 2, "1"), ("b", 3, "1"), ("b", "", 3), ("b", "", 4)]
+    derived = table.append_column("source", pa.array(["x", "x", "x", "x", "y"]))
+    assert identities(derived)[3:] == [("b", "x", 3), ("b", "y", 4)]
 
 
 def test_groups_are_values_bins_or_both(table):
