@@ -117,6 +117,10 @@ class Demonstrations:
     @functools.cached_property
     def survey(self) -> tuple[dict[str, Held], dict[str, str]]:
         """Return what every demonstration has, by path ("obs/x", "rewards"), and why the rest does not go."""
+        with readable(self.path.name):
+            return self._survey()
+
+    def _survey(self) -> tuple[dict[str, Held], dict[str, str]]:
         held: dict[str, Held] = {}
         gone: dict[str, str] = {}
         seen: dict[str, int] = {}

@@ -364,6 +364,13 @@ def test_a_damaged_file_is_an_error_of_ours_or_numbers(tmp_path, place):
     validate(made.folder, deep=True)  # HDF5 keeps no checksums unless asked: other numbers are all that can be told
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    path = write(tmp_path / "a.hdf5", pictures=False)
+    path.write_bytes(path.read_bytes().replace(b"robot0_eef_pos\0", b"robot0_eef\xff\xfe\xfd\xfc\0", 1))
+    with pytest.raises(DatasetError, match=r"a\.hdf5 cannot be read"):
+        import_robomimic(path, tmp_path / "set")
+
+
 def test_what_is_no_hdf5_is_refused(tmp_path):
     (tmp_path / "a.hdf5").write_text("demo")
     with pytest.raises(DatasetError, match=r"a\.hdf5 is no HDF5 file"):
