@@ -94,12 +94,15 @@ def _told(step: Mapping[str, Any], language: str) -> str:
         names = listed((f"`{p['dataset_id']}`" for p in parents), language)
         what = pick(Pair(f"{what} from {names}", f"{names}からの{what}"), language)
     count = pick(Pair(f"{step['episodes']} episodes", f"{step['episodes']}エピソード"), language)
-    return f"{day}`{step['dataset_id']}`: {what}, {count}{more}"
+    comma = pick(Pair(", ", "、"), language)
+    return f"{day}`{step['dataset_id']}`: {what}{comma}{count}{more}"
 
 
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{k}={_plain(v)}" for k, v in value.items())
+        return ", ".join(f"{k}={_plain(v)}" for k, v in value.items() if v not in ({}, [], ""))
+    if isinstance(value, list):
+        return " ".join(map(_plain, value))
     return str(value).replace("`", "'")
 
 

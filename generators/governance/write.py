@@ -41,7 +41,7 @@ def render_metadata(data: bytes) -> dict[str, bytes]:
         out = {name: card(manifest, language, made).encode() for language, name in CARDS.items()}
         out[CROISSANT] = dumps(croissant(manifest, data, made))
         out[PROVENANCE] = dumps(provenance(manifest, made))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise DatasetError(f"{MANIFEST} lacks what a card needs: {describe_error(error)}") from None
     return out
 
@@ -140,4 +140,4 @@ def _differs(path: Path, fresh: bytes, data: bytes) -> str:
     made, now = _MADE.search(found), importlib.metadata.version("genba").encode()
     if made is None or made[2] != hashlib.sha256(data).hexdigest().encode():
         return f"it was made from another {MANIFEST}"
-    return "it was edited" if found != fresh and made[1] == now else ""
+    return f"it is not what {MANIFEST} makes" if found != fresh and made[1] == now else ""

@@ -38,6 +38,10 @@ def check_manifest(run: Run) -> None:
     for name, total in sums.items():
         if run.manifest.get(name, total) != total:
             run.add("manifest", MANIFEST, "", f"{name} is {run.manifest[name]}, its shards have {total}")
+    _check_cards(run)
+
+
+def _check_cards(run: Run) -> None:
     for text in stale(run.folder):
         name, _, what = text.partition(": ")
         run.add("cards", name, "", what)

@@ -19,6 +19,7 @@ from generators.config import ConfigError, make_config
 from generators.dataset import Dataset
 from generators.executors import run_inline, run_processes, run_ray
 from generators.filming import film_shard
+from generators.governance.write import write_metadata
 from generators.media.shots import DrawError, check_drawable, make_shots
 from generators.media_manifest import planned_media, wanted_media
 from generators.plan import read_plan
@@ -334,6 +335,7 @@ def rewrite(out, name, change):
         change(file)
     for text in (out / "dataset.json", out / "media" / "SHA256SUMS"):
         text.write_text(text.read_text().replace(old, file_sha256(path)))
+    write_metadata(out)
 
 
 def bad_pose(file):

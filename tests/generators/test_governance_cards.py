@@ -187,7 +187,7 @@ def test_a_card_that_was_edited_is_named(copy):
         file.write("Nobody's business.\n")
     (copy / "croissant.json").write_text("{}")
     assert [text.partition("; ")[0] for text in stale(copy)] == [
-        "README.md: it was edited",
+        "README.md: it is not what dataset.json makes",
         "croissant.json: it was made from another dataset.json",
     ]
 
