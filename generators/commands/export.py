@@ -28,7 +28,7 @@ class Options:
     Examples:
       genba export minari datasets/crane exports/minari
       genba export robomimic datasets/crane exports/crane --only 'outcome == "success"' --streams none
-      genba export lerobot datasets/crane exports/crane_lerobot --cameras trolley trolley:segmentation --video
+      genba export lerobot datasets/crane exports/crane_lerobot --cameras hook hook:segmentation --video
       genba export mcap datasets/crane exports/crane_mcap --cameras all --only 'failure == "strike"'
     """
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from generators.export import lerobot_files as files
-from generators.export.content import Content, Done
+from generators.export.content import Content, Done, ExportError
 from generators.export.lerobot_features import (
     ACTION,
     COUNTED,
@@ -35,6 +35,7 @@ Array = NDArray[Any]
 Row = dict[str, Any]
 
 VERSION = "v3.0"
+_COLUMN_BYTES = 2**31 - 1  # of one episode in a column of Arrow's
 
 
 class Writer:
@@ -129,6 +130,9 @@ class Writer:
                 video.add(picture)
         facts = _stats(name, stats.end_episode())
         if video is None:
+            if (size := sum(len(encoded[i]) for i in at.tolist())) > _COLUMN_BYTES:
+                what = f"episode {episode.id} has {size / 1e9:.1f} GB of {name!r}, and 2.1 GB are the most"
+                raise ExportError(f"{what}: leave it out by --cameras, or let colours go as --video")
             shown = [{"bytes": encoded[i], "path": f"frame-{t:06d}.png"} for t, i in enumerate(at.tolist())]
             return pa.array(shown, feature.arrow), facts
         end = begin + len(episode) / self._fps

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 from generators.cli import main
 from generators.dataset import Dataset
+from generators.export import lerobot_writer
 from generators.export.content import Asked, ExportError, Picture, choose
 from generators.export.lerobot import export
 from generators.export.lerobot_features import features_of, tasks_table
@@ -124,6 +125,13 @@ def test_what_did_not_go_is_in_the_sidecar(made, data):
     assert record["phases"] == ["go", "stop"]
     with Dataset(data.folder) as whole:
         assert record["episodes_without_steps"] == [e.id for e in whole if not len(e)]
+
+
+def test_an_episode_with_more_pictures_than_a_column_can_hold_is_refused(filmed, tmp_path, monkeypatch):
+    monkeypatch.setattr(lerobot_writer, "_COLUMN_BYTES", 10_000)
+    with pytest.raises(ExportError, match=r"observation\.images\.hand_depth.*--video"):
+        export(filmed, tmp_path / "set", Asked(cameras=("hand:depth",)))
+    assert not (tmp_path / "set").exists()
 
 
 def test_pictures_are_exact_and_16_bits_are_packed(filmed, kinds, tmp_path):
