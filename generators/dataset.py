@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.media.writer import MEDIA
-from generators.query import mask
+from generators.query import columns_used, mask
 from generators.reader import Shard, labels, read_table
 from generators.schema import MANIFEST, MANIFEST_VERSION, SHARDS, TABLE, DatasetError, check_version
 from generators.stored import Shards, StoredEpisode
@@ -106,7 +106,7 @@ class Dataset:
             QueryError: the text is no query.
             UnknownNameError: no shard has such a name.
         """
-        view = self.choose(np.flatnonzero(mask(self.table(), query))) if query else copy.copy(self)
+        view = self.choose(np.flatnonzero(self.meets(query))) if query else copy.copy(self)
         for name, wanted in conditions.items():
             values = view.values(name)
             if isinstance(wanted, Outcome):
@@ -114,6 +114,26 @@ class Dataset:
             good = [v is not None and bool(wanted(v) if callable(wanted) else v == wanted) for v in values]
             view = view.choose(np.flatnonzero(good))
         return view
+
+    def meets(self, query: str) -> NDArray[np.bool_]:
+        """Return whether each episode (len(self),) meets a query; only the columns that it names are read.
+
+        Raises:
+            DatasetError: the table of episodes is damaged.
+            QueryError: the text is no query.
+            UnknownNameError: it names no column or parameter.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.folder / TABLE
+        if not path.is_file():
+            return mask(self.table(), query)
+        try:
+            names = pq.read_schema(path).names
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from None
+        return mask(self.table(columns_used(names, query) or names[:1]), query)
 
     def choose(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
         """Return a view of the episodes at some places, in that order; it shares this dataset's open files."""

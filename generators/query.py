@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.tables import column_of
+from generators.tables import column_of, columns_of
 from sim.episode import Outcome
 from sim.errors import GenbaError, unknown
 
@@ -94,6 +94,40 @@ def mask(table: pa.Table, text: str) -> Bools:
     return _Reading(table, quoted).condition(tree)
 
 
+def columns_used(names: Sequence[str], text: str) -> list[str]:
+    """Return the columns that a query reads, so that no others need to be.
+
+    Args:
+        names: the table's columns.
+        text: the query.
+
+    Raises:
+        QueryError: the text is no query.
+        UnknownNameError: it names no column or parameter.
+    """
+    tree, quoted = _parse(text)
+    found: dict[str, None] = {}
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name | ast.Attribute):
+            found |= dict.fromkeys(columns_of(names, _name(node, quoted)))
+        else:
+            pending += [c for c in ast.iter_child_nodes(node) if not (isinstance(node, ast.Call) and c is node.func)]
+    return list(found)
+
+
+def _name(node: ast.expr, quoted: dict[str, str]) -> str:
+    """Return the dotted name that a node is."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        raise QueryError("a '.' belongs into a name, as in crane.friction, or into a number")
+    return ".".join([quoted.get(node.id, node.id), *reversed(parts)])
+
+
 def _parse(text: str) -> tuple[ast.expr, dict[str, str]]:
     """Return the query's tree and, for each name in it that stands for a quoted one, what that is."""
     if len(text) > MAX_LENGTH:
@@ -163,7 +197,7 @@ class _Reading:
             case ast.Constant(value=known):
                 return self._constant(known)
             case ast.Name() | ast.Attribute():
-                name = self._name(node)
+                name = _name(node, self._quoted)
                 values, known = column_of(self._table, name)
                 return _Value(values, known, name)
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=inner):
@@ -187,15 +221,6 @@ class _Reading:
         if isinstance(known, int) and not -(2**63) <= known < 2**64:
             raise QueryError("a number of the query has more than 64 bits")
         return _Value(np.array(known), always, repr(known))
-
-    def _name(self, node: ast.expr) -> str:
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            raise QueryError(f"{self._text(node)} has a '.' and is no name")
-        return ".".join([self._quoted.get(node.id, node.id), *reversed(parts)])
 
     def _calculated(self, node: ast.expr, how: Callable[..., Any], inner: Sequence[ast.expr], depth: int) -> _Value:
         parts = [self.value(part, depth + 1) for part in inner]

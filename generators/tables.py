@@ -48,7 +48,7 @@ def column_of(table: pa.Table, name: str) -> tuple[Array, Bools]:
         UnknownNameError: there is no such name, or several parameters end so.
     """
     found: tuple[Array, Bools] | None = None
-    for column in _columns(table.column_names, name):
+    for column in columns_of(table.column_names, name):
         values, known = _read(table, column)
         if found is None:
             found = values, known
@@ -60,8 +60,16 @@ def column_of(table: pa.Table, name: str) -> tuple[Array, Bools]:
     return found
 
 
-def _columns(names: Sequence[str], name: str) -> list[str]:
-    """Return the columns that a name stands for: one, or one a task."""
+def columns_of(names: Sequence[str], name: str) -> list[str]:
+    """Return the columns that a name stands for: one, or one a task.
+
+    Args:
+        names: the table's columns.
+        name: a column, or a parameter's name or the end of it.
+
+    Raises:
+        UnknownNameError: there is no such name, or several parameters end so.
+    """
     if name in names:
         return [name]
     by_name: dict[str, list[str]] = {}

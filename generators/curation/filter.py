@@ -9,7 +9,6 @@ from generators.curation.choice import Piece
 from generators.curation.derive import derive
 from generators.curation.statistics import Done
 from generators.dataset import Dataset
-from generators.query import mask
 from generators.schema import DatasetError
 
 
@@ -33,7 +32,7 @@ def filter_dataset(
         QueryError: the text is no query.
     """
     with Dataset(folder) as data:
-        rows = np.flatnonzero(mask(data.table(), query))
+        rows = np.flatnonzero(data.meets(query))
         if not len(rows):
             raise DatasetError(f"none of the {len(data)} episodes of {folder} meets {query!r}")
     facts = {"activity": "filter", "query": query}

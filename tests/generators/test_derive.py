@@ -7,6 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from generators.curation import derive as deriving
 from generators.curation.choice import Piece
@@ -94,6 +96,21 @@ def test_merge_filter_and_split_keep_every_episode_as_it_was(sources, tmp_path, 
     assert parts[0] | parts[1] == {key: before[key] for key in chosen}
     assert merged["episodes"] == len(before)
     assert filtered["episodes"] == len(chosen) == sum(p["episodes"] for p in record["parts"])
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_choice_of_episodes_keeps_them_as_they_were(made, tmp_path, data):
+    before = known(made[0]) | known(made[1])
+    rows = [data.draw(st.lists(st.integers(0, 6), unique=True, min_size=1).map(sorted)) for _ in made]
+    order = data.draw(st.permutations([0, 1]))
+    pieces = [Piece(made[i], np.array(rows[i])) for i in order]
+    out = tmp_path / str(len(list(tmp_path.iterdir())))
+    derive(pieces, out, {"activity": "merge"})
+    ids = [read_manifest(folder)["dataset_id"] for folder in made]
+    chosen = [(ids[i], number) for i in order for number in rows[i]]
+    assert list(known(out)) == chosen
+    assert known(out) == {key: before[key] for key in chosen}
 
 
 def test_what_is_derived_is_valid_to_the_last_byte(sources, tmp_path):

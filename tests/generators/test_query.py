@@ -1,13 +1,16 @@
 """The query language: what it finds, what it refuses, and that nothing is executed."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generators.curation.merging import merge
 from generators.dataset import Dataset
-from generators.query import MAX_DEPTH, MAX_LENGTH, QueryError, mask
+from generators.query import MAX_DEPTH, MAX_LENGTH, QueryError, columns_used, mask
 from generators.schema import DatasetError
 from generators.tables import task_and_name
 from sim.errors import GenbaError, UnknownNameError
@@ -85,7 +88,7 @@ def test_a_query_finds_the_episodes_that_it_describes(table, query, found):
         ("[x for x in (1, 2)] == 3", "not understood"),
         ("(lambda: 1) == 1", "not understood"),
         ("length[0] == 1", "not understood"),
-        ("'a'.upper == 'A'", "is no name"),
+        ("'a'.upper == 'A'", "belongs into a name"),
         ("length == None", "neither a number nor text"),
         ("length == True", "neither a number nor text"),
         ("length == 1j", "neither a number nor text"),
@@ -162,3 +165,31 @@ def test_a_dataset_is_queried_like_its_table(dataset):
         )
         some = view.where("length >= 1")
         assert np.array_equal(some.places, view.places)
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        ('outcome == "success" and 1 < length', ["length", "outcome"]),
+        (
+            "abs(friction) * 2 > `return`",
+            ["params.cell:Mine.hook.friction", "params.steel/crane.hook.friction", "return"],
+        ),
+        ("params.floor.wear in [1, 2]", ["params.cell:Mine.floor.wear"]),
+        ("True", []),
+    ],
+)
+def test_only_the_columns_that_a_query_names_need_to_be_read(table, query, columns):
+    assert sorted(columns_used(table.column_names, query)) == columns
+    if columns:
+        assert mask(table.select(columns), query).tolist() == mask(table, query).tolist()
+
+
+def test_a_dataset_with_a_table_is_queried_without_its_shards(dataset, tmp_path):
+    manifest = merge([dataset], tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "shards")
+    with Dataset(tmp_path / "out") as data:
+        assert len(data.where('outcome == "success"')) == manifest["outcomes"]["success"]
+        assert len(data.where("True")) == len(data)
+        with pytest.raises(UnknownNameError, match="did you mean 'outcome'"):
+            data.where('outcom == "success"')
