@@ -148,7 +148,7 @@ def outcomes_of(path: Path) -> dict[str, dict[str, int]]:
         return {}
 
 
-def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int) -> None:
+def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int, statistics="") -> None:
     """Write the manifest, the plan and the sums of shards that are in place."""
     shards = [
         {"name": name, "episodes": f.n_episodes, "steps": f.n_steps}
@@ -177,7 +177,7 @@ def describe_dataset(folder: Path, files: dict[str, ShardFile], attempts: int) -
         json.dumps({"seed": ROOT_SEED, "attempts": attempts, "physics_sha256": header().physics_sha256})
     )
     sums = {f"shards/{name}": f.file_sha256 for name, f in files.items()}
-    statistics = statistics_of([folder / "shards" / name for name in files])
+    statistics = statistics or statistics_of([folder / "shards" / name for name in files])
     (folder / "stats.json").write_text(statistics)
     sums["stats.json"] = hashlib.sha256(statistics.encode()).hexdigest()
     (folder / "SHA256SUMS").write_text("".join(f"{v}  {k}\n" for k, v in sums.items()))
