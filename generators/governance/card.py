@@ -95,9 +95,9 @@ def summary(manifest: Mapping[str, Any], language: str) -> str:
         return pick(
             Pair(
                 f"{episodes} episodes, {steps} control steps, imported from a file of {origin['format']}'s: {tasks}. "
-                "genba did not make them and cannot replay them.",
+                "No task stands behind them, so that they cannot be replayed.",
                 f"{origin['format']}形式のファイルから取り込んだ{episodes}エピソード({steps}制御ステップ): {tasks}。"
-                "genbaが生成したものではないため、再現はできません。",
+                "元になるタスクがないため、再現はできません。",
             ),
             language,
         )
@@ -206,7 +206,8 @@ def _format(manifest: Mapping[str, Any], language: str) -> list[str]:
     there = [f for f in words.FILES if manifest.get("media") or not f[0].startswith("media/")]
     rows = [(f"`{name}`", pick(what, language)) for name, what in there]
     header = (word("file", language), word("holds", language))
-    return [*table(header, rows), *items(pick(rule, language) for rule in words.RULES)]
+    rules = words.RULES[:1] if "imported" in manifest else words.RULES  # of foreign data no more is known
+    return [*table(header, rows), *items(pick(rule, language) for rule in rules)]
 
 
 def _use(about: Mapping[str, Any], language: str) -> list[str]:

@@ -43,9 +43,11 @@ def _figures(task: Mapping[str, Any], language: str) -> list[str]:
         "horizon": f"{task['horizon_s']:g} s",
         "phases": listed(task["phases"], language),
         "failures": listed(task["failures"], language),
-        "degradations": listed(task["degradations"], language),
-        "degraded": word("differs", language) if task.get("degraded") is None else f"{task['degraded']:.0%}",
     }
+    if "declared" in task:  # else it was imported, and nothing is known of who acted
+        share = task.get("degraded")
+        figures["degradations"] = listed(task["degradations"], language)
+        figures["degraded"] = word("differs", language) if share is None else f"{share:.0%}"
     return items(f"{word(key, language)}: {figure}" for key, figure in figures.items())
 
 

@@ -228,6 +228,20 @@ def test_quality_is_given_once_it_is_measured(copy):
     assert "| 有限でない数値の割合 | 0 |" in card(manifest | {"quality": quality}, "ja", "")
 
 
+def test_nothing_is_claimed_of_imported_data(manifest):
+    task = {k: v for k, v in manifest["tasks"][0].items() if k != "declared"}
+    changes = {"tasks": [task], "imported": {"format": "robomimic", "file": "a.hdf5", "sha256": "0" * 64}, "seed": None}
+    nothing = {"personal_data": [], "sim_to_real_gaps": [], "evaluator": None}
+    foreign = manifest | changes | {"governance": manifest["governance"] | nothing, "media": {}}
+    texts = {name: data.decode() for name, data in render_metadata(json.dumps(foreign).encode()).items()}
+    assert "imported from a file of robomimic's" in texts["README.md"]
+    assert "**Personal data**\n\n- not stated\n" in texts["README.md"]
+    for words in ("simulated", "mujoco\n", "worse", "Failures are kept", "replays bit for bit"):
+        assert words not in texts["README.md"]
+    assert "rai:dataCollectionType" not in texts["croissant.json"]
+    assert "urn:genba:import:" in texts["provenance.jsonld"]
+
+
 def test_a_derived_dataset_tells_how_it_came_about(make_filmed, filmed, tmp_path):
     make_filmed(tmp_path / "other", seed=4, parameters={"friction": 0.2})
     merge([filmed, tmp_path / "other"], tmp_path / "both", pictures=False)
