@@ -73,7 +73,7 @@ class PressFit(Task):
     """See the module's docstring."""
 
     name = "assembly/press_fit"
-    version = 1
+    version = 2
     control_hz = 100.0
     horizon_s = 20.0
     success_hold_s = 0.5

@@ -42,7 +42,7 @@ MEMORY = ("trim",)
 ACTUATORS = ("ram", "force_limit", "shuttle", "blow")
 FEATURES = {
     "ram": Feature("m/s", "press", doc="Speed reference of the ram, down."),
-    "force_limit": Feature("N", "press", doc="Greatest force the ram may push with."),
+    "force_limit": Feature("N", "press", doc="Greatest force the ram may push with, below the press's own."),
     "shuttle": Feature("m/s", "press", doc="Speed reference of the shuttle, to its left."),
     "blow": Feature("1", doc="Air valve of the nozzle at the ram: blows chips off the shoulder below it."),
     "Ram.Motor.WindingTemperature": Feature("degC", doc="By the thermal model of the motor."),
@@ -120,7 +120,7 @@ def _add_drives(spec: mujoco.MjSpec, p: PressParams, rated: float) -> None:
     kind = mujoco.mjtTrn.mjTRN_JOINT
     for name, joint, low, high in (
         ("ram", "ram", -RAM_SPEED, RAM_SPEED),
-        ("force_limit", "ram", 0.0, rated),
+        ("force_limit", "ram", 0.0, SIZES[-1]),  # the same for every press: actions keep their scale
         ("blow", "ram", 0.0, 1.0),
     ):
         setpoint = spec.add_actuator(name=name, target=joint, trntype=kind)
@@ -197,7 +197,7 @@ def add_telemetry(spec: mujoco.MjSpec, p: PressParams, rated: float) -> None:
 def scan(s: State) -> None:
     """Give the drive its speed: what is asked for, helped against the load, within the force limit."""
     rated, trim = s.numeric("rated")[..., 0], s.memory("trim")
-    asked, limit = s.actuator("ram").ctrl[..., 0], s.actuator("force_limit").ctrl[..., 0]
+    asked, limit = s.actuator("ram").ctrl[..., 0], force_limit(s)
     gain, force = _GAIN * rated, pressing(s)
     speed = s.sensor("Ram.ActualSpeed")[..., 0]
     spare = np.where(asked > 0, np.minimum(asked, (limit - force) / gain + np.maximum(speed, 0.0)), asked)
@@ -206,6 +206,11 @@ def scan(s: State) -> None:
     wanted = spare + np.maximum(force, 0.0) / gain + trim
     most = _OVER * limit / gain + np.maximum(speed, 0.0)
     s.actuator("drive").ctrl[..., 0] = np.where(asked > 0, np.minimum(wanted, most), wanted)
+
+
+def force_limit(s: State) -> Array:
+    """Return the force (...), N, that the ram is allowed: what is commanded, and no more than the press's own."""
+    return np.minimum(s.actuator("force_limit").ctrl[..., 0], s.numeric("rated")[..., 0])
 
 
 def pressing(s: State) -> Array:
@@ -225,7 +230,7 @@ def clearance(s: State) -> Array:
 
 def report(s: State) -> dict[str, Array]:
     """Return the press's slow telemetry, each (..., 1)."""
-    limited = (s.actuator("ram").ctrl > 0) & (pressing(s)[..., None] > 0.95 * s.actuator("force_limit").ctrl)
+    limited = (s.actuator("ram").ctrl > 0) & (pressing(s)[..., None] > 0.95 * force_limit(s)[..., None])
     return {
         "Ram.Motor.WindingTemperature": s.numeric("ambient") + s.actuator("drive").act[..., 1:2],
         "Ram.IsMoving": (np.abs(s.joint("ram").qvel) > 5e-4).astype(float),

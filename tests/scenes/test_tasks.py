@@ -78,6 +78,14 @@ def test_every_observation_signal_and_action_is_described(task):
     assert all(channel.unit for _, channel in known.channels.values())
 
 
+def test_actions_have_the_same_scale_whatever_the_parameters(task):
+    """A policy's [-1, 1] means one thing; a machine that can do less does less."""
+    drawn = [scenario(task, parameters.sample(task.Params, seed), seed) for seed in range(6)]
+    with Engine(task, drawn) as engine:
+        assert (engine.low == engine.low[0]).all()
+        assert (engine.high == engine.high[0]).all()
+
+
 def test_every_observation_is_bounded_and_experts_stay_inside(task, episodes):
     for name, (dim, feature) in layout(task).observations.items():
         low, high = (np.full(dim, bound, np.float32) for bound in (feature.low, feature.high))
