@@ -58,7 +58,7 @@ def _observed(engine: Engine, episode: Recorded) -> dict[str, Array]:
 def _shifted_actions(engine: Engine, episode: Recorded) -> int:
     """Return the lag of the action that leads from each state to the next; 0 where that is the recorded one."""
     changes = np.flatnonzero((episode.actions[1:] != episode.actions[:-1]).any(axis=-1)) + 1
-    steps = [t for t in changes.tolist() if 1 <= t < len(episode.actions) - 1]
+    steps = [t for t in np.union1d(changes - 1, changes).tolist() if 1 <= t < len(episode.actions) - 1]
     if episode.control_stride > 1 or not steps:
         return 0
     some = [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, _LOOKED_AT).astype(int))]

@@ -70,7 +70,7 @@ _DEEP: _Rows = (
     ("instruction-missing", "error", "Every episode that has steps has its work order in English and Japanese."),
     ("instruction-language", "error", "Japanese work orders hold Japanese, English ones do not."),
     ("duplicate-episode", "error", "No two episodes have the same actions and observations."),
-    ("off-by-one", "error", "Observations are those of their own control step, not of one before or after."),
+    ("off-by-one", "error", "Observations and actions are those of their own control step, not of the one before or after."),
     ("all-zero-actions", "warning", "No episode of more than 10 steps has nothing but zeros as actions."),
     ("action-out-of-bounds", "error", "Actions are inside of their bounds."),
     (
