@@ -187,6 +187,7 @@ def run_ray(
         ExecutorError: Ray cannot be started or reached, or an address is not this machine's and no token is set.
     """
     cluster = cluster or Cluster()
+    ours = cluster.address is None and "RAY_AUTH_TOKEN" not in os.environ
     ray = _start_ray(workers, cluster)
     wanted = cluster.resources
     memory = None if wanted.memory_gb is None else int(wanted.memory_gb * 2**30)
@@ -205,6 +206,8 @@ def run_ray(
             yield _taken(ray, done[0], running.pop(done[0]))
     finally:
         ray.shutdown()
+        if ours:
+            os.environ.pop("RAY_AUTH_TOKEN", None)  # it opens no other Ray
 
 
 def _taken(ray: Any, done: Any, job: object) -> Any:  # noqa: ANN401 - a module and a reference without types

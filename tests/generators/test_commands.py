@@ -129,7 +129,7 @@ def test_every_task_is_described_with_units_and_words(name):
         (("describe", "new_scen:MyTask"), "did you mean 'new_scene'"),
         (("describe", "new_scene:Task"), "is no subclass"),
         (("view", "steel/crane_coal"), "nor is there a folder"),
-        (("view", "."), "no plan in .: it is no dataset"),
+        (("view", "."), ". is no dataset: it has no dataset.json"),
         (("view", EXAMPLE, "--port", "99999"), "port 99999 is taken or not allowed"),
     ],
 )
