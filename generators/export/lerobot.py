@@ -2,7 +2,8 @@
 
 Frame t holds what was seen before action t, the action, and what came of it as next.reward, next.done ...; the last
 observation of an episode has no frame. observation.state is all observations side by side. Actions are in the
-actuators' units, to the bit: LeRobot scales by its statistics. A task is the work order in English.
+actuators' units, to the bit: LeRobot scales by its statistics. A task is the work order in English. A stream becomes
+observation.<stream>, which LeRobot's policies may take: choose those that a policy shall see.
 """
 
 from pathlib import Path
