@@ -70,7 +70,7 @@ _DEEP: _Rows = (
     ("instruction-missing", "error", "Every episode that has steps has its work order in English and Japanese."),
     ("instruction-language", "error", "Japanese work orders hold Japanese, English ones do not."),
     ("duplicate-episode", "error", "No two episodes have the same actions and observations."),
-    ("off-by-one", "error", "Observations and actions are those of their own control step, not of the one before or after."),
+    ("off-by-one", "error", "Observations and actions are those of their own control step, not of the one beside."),
     ("all-zero-actions", "warning", "No episode of more than 10 steps has nothing but zeros as actions."),
     ("action-out-of-bounds", "error", "Actions are inside of their bounds."),
     (
@@ -80,7 +80,7 @@ _DEEP: _Rows = (
     ),
     ("observation-out-of-bounds", "error", "Observations are inside of their bounds."),
     ("clipped-channel", "warning", "At most 5 % of an observation's or a sensor's values are at its bounds."),
-    ("zero-variance", "warning", "Observations and actions are not the same number everywhere."),
+    ("zero-variance", "warning", "Observations and actions, but for bits, are not the same number everywhere."),
     ("frozen-observation", "warning", "What moves in most episodes does not stand still in a long one."),
     ("dropout-rate", "warning", "At most 20 % of a noisy sensor's samples repeat the one before."),
     ("table-differs", "error", "episodes.parquet says what the shards say, row by row."),

@@ -158,22 +158,15 @@ def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _constant(shard: Shard, found: Mapping[str, Stats]) -> Found:
-    """Find numbers that are the same in every episode though nothing declares that they are."""
+    """Find numbers that are the same in every episode though nothing declares that they are; bits may be."""
     for column, part in found.items():
         if not column.startswith(("obs/", "steps/action")):
             continue
-        feature = shard.attributes["features"][column]
-        fixed = np.array(
-            [low is not None and low == high for low, high in zip(*_bounds(feature, len(part.count)), strict=True)]
-        )
-        still = np.flatnonzero(part.constant & (part.count > 1) & ~fixed)
+        feature, dim = shard.attributes["features"][column], len(part.count)
+        low, high = (feature.get(name, [None] * dim) for name in ("low", "high"))
+        bounds = list(zip(low, high, strict=True))
+        declared = np.array([a is not None and (a == b or (a, b) == (0, 1)) for a, b in bounds])
+        still = np.flatnonzero(part.constant & (part.count > 1) & ~declared)
         if len(still):
-            i = int(still[0])
-            message = f"number {i} is {part.mean[i]:g} everywhere" + (
-                f", as are {len(still) - 1} more" if len(still) > 1 else ""
-            )
-            yield "zero-variance", STATISTICS, column, message
-
-
-def _bounds(feature: Mapping[str, Any], dim: int) -> tuple[list[Any], list[Any]]:
-    return feature.get("low", [None] * dim), feature.get("high", [None] * dim)
+            i, more = int(still[0]), f", as are {len(still) - 1} more" if len(still) > 1 else ""
+            yield "zero-variance", STATISTICS, column, f"number {i} is {part.mean[i]:g} everywhere{more}"

@@ -472,8 +472,9 @@ def bases(tmp_path_factory, make_filmed, filmed):
     folder = tmp_path_factory.mktemp("valid")
     make_filmed(folder / "plain", episodes=10, episodes_per_shard=5, degraded=0.4)
     filter_dataset(folder / "plain", "friction < 0.3 and gap > 0.1", folder / "derived")
+    filter_dataset(filmed, "episode_id != 1", folder / "derived with pictures")
     split(folder / "plain", folder / "split", {"train": 0.6, "test": 0.4})
-    return {name: folder / name for name in ("plain", "derived", "split")} | {"filmed": filmed}
+    return {name: folder / name for name in ("plain", "derived", "derived with pictures", "split")} | {"filmed": filmed}
 
 
 @pytest.fixture
@@ -485,7 +486,7 @@ def check(filmed_folder):
     )
 
 
-@pytest.mark.parametrize("base", ["plain", "filmed", "derived", "split"])
+@pytest.mark.parametrize("base", ["plain", "filmed", "derived", "derived with pictures", "split"])
 def test_what_is_not_damaged_has_no_findings(base, bases, check):
     report = check(bases[base], replay=True)
     assert [f"{f} [{f.lint}]" for f in report.findings] == []

@@ -128,3 +128,16 @@ def test_what_describes_the_first_instant_replays_from_the_start(tiny):
     assert len(episode.keyframe_steps) == 3
     for keyframe in range(3):
         assert replays(task, [recorded(episode)], keyframe=keyframe) == [""]
+
+
+def test_who_watches_sees_every_step_of_every_episode_that_goes_on(tiny, shoved):
+    seen = [0] * len(shoved)
+
+    def watch(t, engine, ids, which):
+        assert engine.steps[ids].tolist() == [t + 1] * len(ids)
+        for i in which.tolist():
+            assert t == seen[i]
+            seen[i] += 1
+
+    assert replays(tiny.Shove(), [recorded(e) for e in shoved], watch=watch) == [""] * len(shoved)
+    assert seen == [len(e) for e in shoved]
