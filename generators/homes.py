@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.config import ConfigError
-from generators.plan import read_plan
+from generators.plan import check_outside, read_plan
 from scenes.catalog import load_task
 from sim.errors import unknown
 from sim.task import Task
@@ -26,7 +26,7 @@ def task_finder(folder: Path, manifest: Mapping[str, Any]) -> Callable[[str], Ta
     Raises:
         ConfigError: it has neither a plan nor sources, or no task of ours made it.
     """
-    return functools.partial(_find, task_homes(folder, manifest))
+    return functools.partial(_find, task_homes(folder, manifest), folder)
 
 
 def task_homes(folder: Path, manifest: Mapping[str, Any]) -> Homes:
@@ -56,7 +56,9 @@ def _sources(folder: Path, manifest: Mapping[str, Any]) -> list[tuple[str, list[
     return [(read_plan(folder / "plan.json").folder, list(manifest["tasks"]))]
 
 
-def _find(homes: Homes, name: str) -> Task:
+def _find(homes: Homes, dataset: Path, name: str) -> Task:
     if name not in homes:
         raise unknown("task of this dataset", name, homes)
-    return load_task(*homes[name])
+    address, home = homes[name]
+    check_outside(address, home or Path.cwd(), dataset)
+    return load_task(address, home)

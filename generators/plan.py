@@ -158,7 +158,7 @@ def read_plan(path: Path) -> Plan:
     """Read plan.json.
 
     Raises:
-        ConfigError: it is missing, damaged, or of another version.
+        ConfigError: it is missing, damaged, of another version, or names a task inside of the dataset.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -167,7 +167,10 @@ def read_plan(path: Path) -> Plan:
             raise ConfigError(f"{path} has plan version {version}, this genba reads {PLAN_VERSION}")
         data["tasks"] = tuple(PlannedTask(**t) for t in data["tasks"])
         data["shards"] = tuple(Shard(**s) for s in data["shards"])
-        return Plan(**data)
+        plan = Plan(**data)
+        for task in plan.tasks:
+            check_outside(task.name, Path(plan.folder), path.parent)
+        return plan
     except FileNotFoundError:
         raise ConfigError(_no_plan(path.parent)) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -185,6 +188,22 @@ def _no_plan(folder: Path) -> str:
             f" generate, resume and render those, then {activity} again"
         )
     return f"no plan in {folder}: it is no dataset that genba generated"
+
+
+def check_outside(task: str, home: Path, dataset: Path) -> None:
+    """Refuse a task that a dataset brings along: nothing of a dataset is ever run.
+
+    Args:
+        task: as a plan names it.
+        home: where its module is looked up.
+        dataset: the folder.
+
+    Raises:
+        ConfigError: its module would be one inside of the dataset.
+    """
+    module, colon, _ = task.partition(":")
+    if colon and home.joinpath(*module.split(".")).resolve().is_relative_to(dataset.resolve()):
+        raise ConfigError(f"task {task!r} would be imported from inside of the dataset, whose code is never run")
 
 
 def check_unchanged(plan: Plan) -> None:
