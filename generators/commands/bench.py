@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import tyro
 
-from generators.benchmarks import Ratio, Size, measure
 from generators.commands._options import parse
-from generators.image_benchmarks import measure_images
-from generators.loading_speed import Load, measure_loading
-from generators.physics_speed import Speed, measure_speeds, speed_table
+from generators.speed.loading import Load, measure_loading
+from generators.speed.physics import Speed, measure_speeds, speed_table
+from generators.speed.pictures import measure_images
+from generators.speed.ratios import Ratio, Size, measure
 from scenes.catalog import load_task, task_names
 
 _TASK = "steel/crane_coil"

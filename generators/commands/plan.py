@@ -14,10 +14,10 @@ from generators.commands._tables import print_table
 from generators.commands.generate import Options as GenerateOptions
 from generators.commands.generate import Settings, configure
 from generators.config import ConfigError
+from generators.forecast.pilot import Pilot, run_pilots
+from generators.forecast.schedule import HANDOUT, Cluster, Schedule, scaling, worthwhile
 from generators.intervals import wilson
-from generators.pilot import Pilot, run_pilots
 from generators.plan import Plan
-from generators.schedule import HANDOUT, Cluster, Schedule, scaling, worthwhile
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 5000, 10000)
 

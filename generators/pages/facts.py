@@ -20,7 +20,7 @@ from generators.description import (
 )
 from generators.pages.measures import Measured, outcomes
 from generators.pages.pictures import PRESET, Pictures
-from generators.physics_speed import Speed
+from generators.speed.physics import Speed
 from scenes.anchors import Anchor
 from scenes.catalog import task_source_sha256
 from sim import parameters

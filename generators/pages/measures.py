@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.physics_speed import Speed, measure_speed
 from generators.plays import Expert, Play, Random, phase_means, play, rises
+from generators.speed.physics import Speed, measure_speed
 from scenes import anchors
 from scenes.anchors import Anchor
 from sim.distributions import Value

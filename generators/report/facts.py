@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from generators.dataset import Dataset
+from generators.intervals import wilson
 from generators.report import inside, origins
 from generators.report.clips import Studio
 from generators.report.sections import TaskReport, make_task
 from generators.report.snippets import Snippet, snippets
 from generators.report.tasks import Episodes, read_tasks, task_names
 from generators.report.words import Cell, Table, Text, percent, same, size
-from generators.report.yields import wilson
 from generators.schema import TABLE, DatasetError
 from generators.validate import Report as Checked
 from generators.validate import validate

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from generators.dataset import Dataset
+from generators.intervals import wilson
 from generators.report.tasks import Episodes
 from generators.report.words import NOMINAL, Cell, Table, Text, ending_text, percent
-from generators.report.yields import Effect, count, wilson
+from generators.report.yields import Effect, count
 
 MODE = "expert mode"  # stands beside the parameters
 _ERRORS = 10  # that are listed

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.intervals import CONFIDENCE, wilson
+
 Array = NDArray[Any]
 
-CONFIDENCE = 0.95
 MAX_WORDS = 12  # values of a parameter that are told apart
 _MOST_BINS, _PER_BIN = 8, 6
 
@@ -69,18 +70,6 @@ class Effect:
     def worst(self) -> Bin:
         """Where it is lowest."""
         return min(self.bins, key=lambda b: b.share)
-
-
-def wilson(successes: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the interval of a share (Wilson 1927, J. Am. Stat. Assoc. 22:209); 0 to 1 where nothing was tried."""
-    if not total:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share, weight = successes / total, z * z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    low = 0.0 if successes == 0 else max(0.0, middle - half)
-    return low, 1.0 if successes == total else min(1.0, middle + half)
 
 
 def effects(parameters: Mapping[str, Array], endings: Array) -> list[Effect]:

@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from generators import benchmarks, image_benchmarks
-from generators.benchmarks import Ratio, Size
+from generators.speed import pictures, ratios
+from generators.speed.ratios import Ratio, Size
 
 TINY = Size(episodes=1, rounds=1, shards=1, steps=4)
 
 
 @pytest.mark.parametrize(
     "figure",
-    [benchmarks.generation, benchmarks.recording, benchmarks.reset, benchmarks.pooled_reset, benchmarks.vector_step],
+    [ratios.generation, ratios.recording, ratios.reset, ratios.pooled_reset, ratios.vector_step],
 )
 def test_a_figure_of_a_task_is_measured(figure, root, monkeypatch):
     monkeypatch.chdir(root / "examples")
@@ -22,7 +22,7 @@ def test_a_figure_of_a_task_is_measured(figure, root, monkeypatch):
 
 
 def test_figures_of_pictures_are_measured():
-    for figure in image_benchmarks.measure_images("steel/crane_transport", TINY):
+    for figure in pictures.measure_images("steel/crane_transport", TINY):
         assert math.isfinite(figure.value)
         assert figure.value > 0
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from generators.forecast.pilot import Pilot
 from generators.intervals import wilson
-from generators.pilot import Pilot
 
 TASK = "new_scene:MyTask"
 

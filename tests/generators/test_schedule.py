@@ -2,7 +2,7 @@
 
 import pytest
 
-from generators.schedule import Cluster, scaling, simulate, worthwhile
+from generators.forecast.schedule import Cluster, scaling, simulate, worthwhile
 
 IDEAL = {"slow": 0.0, "loss_per_day": 0.0, "upload": 1e30, "handout_s": 0.0}
 

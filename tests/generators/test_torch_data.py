@@ -21,6 +21,6 @@ def test_without_torch_the_module_says_what_to_install():
 
 
 def test_loading_does_not_import_torch_where_it_is_installed():
-    code = "import sys, generators.loading.blocks, generators.loading_speed; print('torch' in sys.modules)"
+    code = "import sys, generators.loading.blocks, generators.speed.loading; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

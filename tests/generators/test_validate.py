@@ -273,7 +273,9 @@ def test_replay_names_another_model_and_another_version(copy, kit):
 def test_replay_takes_a_sample_that_is_always_the_same(dataset, kit, monkeypatch):
     taken = []
     real = replaying.replays
-    monkeypatch.setattr(replaying, "replays", lambda task, e, **k: taken.append([r.seed for r in e]) or real(task, e, **k))
+    monkeypatch.setattr(
+        replaying, "replays", lambda task, e, **k: taken.append([r.seed for r in e]) or real(task, e, **k)
+    )
     for _ in range(2):
         assert validate(dataset, replay=5, load_task=kit.load_task).replayed == 5
     half = len(taken) // 2

@@ -21,9 +21,9 @@ import numpy as np
 from mujoco.batch import Batch
 
 from generators import driver
-from generators.bare_physics import BarePhysics
 from generators.config import make_config
 from generators.reader import file_sha256
+from generators.speed.bare import BarePhysics
 from generators.worker import Job, prepare_worker, run_shard
 from scenes.catalog import load_task
 from sim import parameters

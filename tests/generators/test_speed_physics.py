@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from generators.bare_physics import BarePhysics
-from generators.physics_speed import ReferenceModel, Speed, measure_speed, speed_table
+from generators.speed.bare import BarePhysics
+from generators.speed.physics import ReferenceModel, Speed, measure_speed, speed_table
 from scenes.catalog import load_task, task_names
 from sim.rollout import rollouts
 

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from generators.benchmarks import Ratio, alternate, timed
 from generators.dataset import Dataset
 from generators.loading.blocks import Blocks
 from generators.loading.windows import CACHE_BYTES, Windows
 from generators.schema import FORMAT, MANIFEST, MANIFEST_VERSION, SHARDS, TABLE, Column, Header
+from generators.speed.ratios import Ratio, alternate, timed
 from generators.writer import write_column
 
 Array = NDArray[Any]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import mujoco
 
-from generators.bare_physics import BarePhysics
+from generators.speed.bare import BarePhysics
 from scenes.catalog import load_task
 from sim.layout import layout
 from sim.rollout import rollouts

@@ -1,4 +1,4 @@
-"""How fast pictures are made here, as ratios of what was measured in the same run; see `generators.benchmarks`.
+"""How fast pictures are made here, as ratios of what was measured in the same run; see `generators.speed.ratios`.
 
 The bare renderer is MuJoCo's own calls (update the scene, draw, read the pixels) for the same states at the same
 quality, and nothing around them.
@@ -14,12 +14,12 @@ import mujoco
 import numpy as np
 
 from generators import driver
-from generators.bare_physics import BarePhysics
-from generators.benchmarks import DEGRADED, Ratio, Size, alternate, gain, timed
 from generators.config import make_config
 from generators.media.shots import scene_cameras
 from generators.media.writer import MEDIA, media_name
 from generators.media_manifest import wanted_media
+from generators.speed.bare import BarePhysics
+from generators.speed.ratios import DEGRADED, Ratio, Size, alternate, gain, timed
 from generators.worker import Job, prepare_worker, run_shard
 from scenes.catalog import load_task
 from sim import parameters

@@ -7,7 +7,7 @@ import pytest
 from generators.cli import main
 from generators.dataset import Dataset
 from generators.loading.windows import Windows
-from generators.loading_speed import Load, _write_groups, measure_loading, write_dataset
+from generators.speed.loading import Load, _write_groups, measure_loading, write_dataset
 
 
 def test_both_files_hold_the_same_windows(tmp_path):

@@ -63,10 +63,12 @@ class BarePhysics:
             for t, applied in enumerate(actions):
                 ids = np.flatnonzero(lengths > t)
                 engine.command(applied, ids)
+                if values:
+                    task.laws(engine.state)  # they may write controls, too
                 ctrl.append(engine.world.ctrl.copy())
-                engine.advance(applied, ids)
                 for name, kept in values.items():
                     kept.append(engine.world.driven.values[name].copy())
+                engine.advance(applied, ids)
             self._nstep = engine.nstep
         self.substeps = self._nstep * int(lengths.sum())
         self._runs = [
