@@ -30,7 +30,7 @@ from generators.media_manifest import (
 )
 from generators.plan import Plan, check_unchanged, make_plan, read_plan, to_json
 from generators.schema import MANIFEST
-from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard
+from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard, settled
 from sim.errors import GenbaError
 
 OnReport = Callable[[ShardReport], None]
@@ -122,7 +122,12 @@ def run(
     with lock(out):
         _sweep(out)
         try:
-            for report in executor(run_shard, order(jobs)):
+            there = [settled(job) for job in jobs]
+            for report in filter(None, there):
+                reports.append(report)
+                on_report(report)
+            missing = [job for job, report in zip(jobs, there, strict=True) if report is None]
+            for report in executor(run_shard, order(missing)):
                 if isinstance(report, Lost):
                     lost.append(report)
                     continue

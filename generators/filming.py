@@ -19,7 +19,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.files import write_whole
+from generators.files import stamp, write_whole
 from generators.media.background import Background
 from generators.media.shots import DrawError, Shot, by_film
 from generators.media.writer import MEDIA, MediaHeader, MediaWriter, Optics, media_name
@@ -122,12 +122,13 @@ def finished(job: MediaJob, shot: Shot) -> MediaReport | None:
     path, name = Path(job.out) / MEDIA / media_name(job.shard.index, shot.camera), ""
     try:
         data: dict[str, Any] = json.loads(_report_path(job, shot.camera).read_bytes())
+        kept = data.pop("stamp", None)
         if data.pop("made_from") != _made_from(job):
             return None
         report = dataclasses.replace(MediaReport(**data), resumed=True)
-        if report.settings != shot.to_json() or path.stat().st_size != report.bytes:
+        if report.settings != shot.to_json():
             return None
-        name = file_sha256(path)
+        name = report.file_sha256 if kept == stamp(path) else file_sha256(path)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return report if name == report.file_sha256 else None
@@ -144,7 +145,8 @@ def _report_path(job: MediaJob, camera: str) -> Path:
 
 
 def _keep(job: MediaJob, report: MediaReport) -> MediaReport:
-    data = {"made_from": _made_from(job)} | dataclasses.asdict(report)
+    data = {"made_from": _made_from(job), "stamp": stamp(Path(job.out) / MEDIA / report.name)}
+    data |= dataclasses.asdict(report)
     write_whole(_report_path(job, report.camera), json.dumps(data, indent=1).encode())
     return report
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import mujoco
 
-from generators.files import write_whole
+from generators.files import stamp, write_whole
 from generators.filming import MediaJob, MediaReport, film_shard
+from generators.filming import finished as film_finished
 from generators.media.shots import Shot
 from generators.plan import Plan, Shard
 from generators.reader import file_sha256
@@ -90,8 +91,7 @@ def run_shard(job: Job) -> ShardReport:
     report = finished(job) or _make(job)
     if not job.shots:
         return report
-    media = MediaJob(job.shard, job.plan, job.out, job.shots, report.file_sha256, trusted=True)
-    return dataclasses.replace(report, media=film_shard(media))
+    return dataclasses.replace(report, media=film_shard(_media_job(job, report)))
 
 
 def _make(job: Job) -> ShardReport:
@@ -135,24 +135,39 @@ def _make(job: Job) -> ShardReport:
         wall_s=round(time.perf_counter() - start, 3),
         host=socket.gethostname(),
     )
-    data = {"physics_sha256": job.plan.physics_sha256} | dataclasses.asdict(report)
+    data = {"physics_sha256": job.plan.physics_sha256, "stamp": stamp(job.path)} | dataclasses.asdict(report)
     del data["media"]  # each has its own report
     write_whole(job.report_path, json.dumps(data, indent=1).encode())
     return report
 
 
 def finished(job: Job) -> ShardReport | None:
-    """Return the report of a shard whose file is there and unchanged, else None."""
+    """Return the report of a shard whose file is there and unchanged, else None; one touched since is hashed."""
     try:
         data: dict[str, Any] = json.loads(job.report_path.read_bytes())
+        untouched = data.pop("stamp", None) == stamp(job.path)
         if data.pop("physics_sha256") != job.plan.physics_sha256 or data["episodes"] != job.shard.count:
             return None
         report = dataclasses.replace(ShardReport(**data), resumed=True)
-        if job.path.stat().st_size != report.bytes or file_sha256(job.path) != report.file_sha256:
+        if not untouched and file_sha256(job.path) != report.file_sha256:
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return report
+
+
+def settled(job: Job) -> ShardReport | None:
+    """Return the report of a shard that is there with all its pictures, else None."""
+    report = finished(job)
+    if report is None or not job.shots:
+        return report
+    pictures = [film_finished(_media_job(job, report), shot) for shot in job.shots]
+    there = tuple(found for found in pictures if found is not None)
+    return dataclasses.replace(report, media=there) if len(there) == len(pictures) else None
+
+
+def _media_job(job: Job, report: ShardReport) -> MediaJob:
+    return MediaJob(job.shard, job.plan, job.out, job.shots, report.file_sha256, trusted=True)
 
 
 def prepare_worker() -> None:

@@ -67,7 +67,7 @@ def test_several_tasks_share_a_dataset_and_each_keeps_its_parameters(tmp_path):
     )
     (tmp_path / "first_scene.py").write_text((EXAMPLES / "new_scene.py").read_text())
     tasks = [
-        {"task": TASK, "episodes": 3},
+        {"task": "first_scene:MyTask", "episodes": 3},
         {"task": "second_scene:Second", "episodes": 2, "parameters": {"friction": 0.3}},
     ]
     out = tmp_path / "data"
@@ -260,6 +260,36 @@ def test_shards_that_kill_their_workers_are_named_and_resume_makes_them(tmp_path
     assert len(list((out / "shards").glob("*.h5"))) == 4
     assert not json.loads((out / "dataset.json").read_text())["complete"]
     driver.run(out, driver.reopen(out), executor=run_inline, on_report=lambda _: None)
+    assert sums(out) == reference
+
+
+def test_resume_hashes_no_shard_that_nobody_has_touched_and_begins_no_job_for_it(tmp_path, reference, monkeypatch):
+    assert make(tmp_path / "data") == reference
+    monkeypatch.setattr("generators.worker.file_sha256", None)
+    begun = []
+
+    def executor(work, jobs):
+        begun.extend(jobs)
+        return iter(())
+
+    reports = driver.run(
+        tmp_path / "data", driver.reopen(tmp_path / "data"), executor=executor, on_report=lambda _: None
+    )
+    assert begun == []
+    assert [r.resumed for r in reports] == [True] * 5
+    assert sums(tmp_path / "data") == reference
+
+
+def test_resume_makes_a_shard_anew_that_somebody_has_damaged_and_keeps_one_that_was_only_copied(tmp_path, reference):
+    out = tmp_path / "data"
+    make(out)
+    damaged, copied = (out / "shards" / f"shard-0000{i}.h5" for i in (1, 2))
+    raw = bytearray(damaged.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    damaged.write_bytes(raw)
+    copied.write_bytes(copied.read_bytes())
+    reports = driver.run(out, driver.reopen(out), executor=run_inline, on_report=lambda _: None)
+    assert [r.resumed for r in reports] == [True, False, True, True, True]
     assert sums(out) == reference
 
 
