@@ -227,7 +227,7 @@ def _start_ray(workers: int, cluster: Cluster) -> Any:  # noqa: ANN401 - a modul
     if not local and "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         raise ExecutorError(f"Ray at {address} is on another machine: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH first")
     if address is None:
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ.setdefault("RAY_AUTH_TOKEN", _own_token())
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -248,6 +248,12 @@ def _start_ray(workers: int, cluster: Cluster) -> Any:  # noqa: ANN401 - a modul
     except Exception as error:
         raise ExecutorError(f"Ray does not start: {' '.join(str(error).split())[:300]}") from None
     return ray
+
+
+@functools.cache
+def _own_token() -> str:
+    """Return the token of this process's own Rays: Ray remembers the first one that it was given."""
+    return secrets.token_hex(32)
 
 
 def _environment(cluster: Cluster) -> Mapping[str, Any]:
