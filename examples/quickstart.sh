@@ -29,6 +29,7 @@ The dataset is in $OUT. What to do next:
   genba view $OUT --episode 0        # watch an episode and its pictures in a browser
   genba render $OUT --camera overview --rate-hz 1   # more pictures, from the recorded states
   python examples/read_dataset.py $OUT   # read it with h5py and numpy alone
+  pip install '.[report]' && genba report $OUT     # yield, causes of failure, telemetry, previews: one HTML file
   genba describe steel/crane_coil    # every parameter, channel and action
   genba generate examples/quickstart.yaml --episodes 1000 --out datasets/crane
 TEXT

@@ -1,16 +1,20 @@
 """What a user asks for: one `GenerateConfig`, from YAML and flags, checked before anything runs."""
 
+import collections
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from generators.capped import FileError, read_capped
 from sim.errors import GenbaError, nearest
 
 MAX_EPISODES = 10_000_000
+MAX_YAML_BYTES = 64 << 10
+MAX_YAML_NODES = 20_000  # aliases written out
 
 
 class ConfigError(GenbaError, ValueError):
@@ -73,14 +77,15 @@ def camera_settings(value: Any) -> Any:  # noqa: ANN401 - YAML
         ValueError: neither of them, a setting that does not exist, or a camera that is named twice.
     """
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-        if twice := [name for name in value if value.count(name) > 1]:
-            raise ValueError(f"{twice[0]!r} is named twice")
+        name, times = max(collections.Counter(value).items(), key=lambda item: item[1], default=("", 0))
+        if times > 1:
+            raise ValueError(f"{name!r:.80} is named twice")
         return {name: {} for name in value}
     if not isinstance(value, Mapping):
         raise ValueError("cameras need a list of names, or a mapping of names to settings")
     for name, settings in value.items():
         if isinstance(settings, Mapping):
-            _known({str(k): v for k, v in settings.items()}, CameraConfig, f"the settings of camera {name!r}")
+            _known({str(k): v for k, v in settings.items()}, CameraConfig, f"the settings of camera {name!r:.80}")
     return {str(name): {} if settings is None else settings for name, settings in value.items()}
 
 
@@ -158,22 +163,38 @@ class GenerateConfig(BaseModel):
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file into plain data: no tags, no key twice.
+    """Read a YAML file into plain data: no tags, no key twice, not large.
 
     Raises:
         ConfigError: the file cannot be read, or is no mapping of plain data.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+        data = parse_yaml(read_capped(path, MAX_YAML_BYTES).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from None
+    except FileError as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no plain YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path} is no plain YAML: {' '.join(str(error).split()):.400}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path} needs a mapping of keys to values, got {type(data).__name__}")
     return {str(k): v for k, v in data.items()}
+
+
+def parse_yaml(text: str) -> Any:  # noqa: ANN401 - YAML
+    """Read YAML into plain data: no tags, no key twice, aliases only as far as they stay small when written out.
+
+    Raises:
+        YAMLError: it is something else.
+    """
+    try:
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:  # a 13th month, a huge number
+        raise yaml.YAMLError(f"a value is none: {error}") from None
 
 
 def make_config(data: Mapping[str, Any]) -> GenerateConfig:
@@ -185,33 +206,75 @@ def make_config(data: Mapping[str, Any]) -> GenerateConfig:
     _known(data, GenerateConfig)
     if isinstance(resources := data.get("resources"), Mapping):
         _known({str(k): v for k, v in resources.items()}, Resources, "'resources'")
-    for entry in data.get("tasks") or ():
+    tasks = data.get("tasks")
+    for entry in tasks if isinstance(tasks, list | tuple) else ():
         if isinstance(entry, Mapping):
             _known({str(k): v for k, v in entry.items()}, TaskConfig)
     try:
         return GenerateConfig.model_validate(dict(data))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(f"{part:.80}" if isinstance(part, str) else str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        got = f", got {first['input']!r:.80}" if where else ""
+        got = f", got {shown(first['input'])}" if where else ""
         raise ConfigError(f"{where + ': ' if where else ''}{message[0].lower()}{message[1:]}{got}") from None
 
 
 def _known(data: Mapping[str, Any], cls: type[BaseModel], where: str = "a configuration") -> None:
     for key in data:
         if key not in cls.model_fields:
-            raise ConfigError(f"no key {key!r} in {where}{nearest(key, cls.model_fields)}")
+            raise ConfigError(f"no key {shown(key)} in {where}{nearest(key[:80], cls.model_fields)}")
+
+
+def shown(value: object) -> str:
+    """Return the beginning of a value as Python writes it."""
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # more digits than Python prints
+        return "a number of thousands of digits"
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """A SafeLoader that refuses a key given twice."""
+    """A SafeLoader that refuses a key given twice, and aliases that multiply."""
+
+    composed = 0  # nodes so far
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - a node or a place
+        self.composed += 1
+        if self.composed > MAX_YAML_NODES:
+            raise yaml.composer.ComposerError(None, None, f"it has more than {MAX_YAML_NODES} values", None)
+        return super().compose_node(parent, index)
+
+    def get_single_node(self) -> Any:  # noqa: ANN401 - a node
+        node = super().get_single_node()
+        if node is not None:
+            _written_out(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key is no plain value", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+                what = f"key {shown(key)} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, what, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+def _written_out(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """Return how many nodes there are in one, each alias counted as what it stands for."""
+    size = known.get(id(node), 0)
+    if size is None:
+        raise yaml.composer.ComposerError(None, None, "an alias stands for what it is in", node.start_mark)
+    if not size:
+        known[id(node)] = None
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        inner = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        size = known[id(node)] = 1 + sum(_written_out(part, known) for part in inner)
+    if size > MAX_YAML_NODES:
+        what = f"it has more than {MAX_YAML_NODES} values, aliases written out"
+        raise yaml.composer.ComposerError(None, None, what, node.start_mark)
+    return size

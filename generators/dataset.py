@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.capped import FileError, read_json
 from generators.media.writer import MEDIA
+from generators.parquet import parquet_names, read_parquet
 from generators.query import columns_used, mask
 from generators.reader import Shard, labels, read_table
 from generators.schema import MANIFEST, MANIFEST_VERSION, SHARDS, TABLE, DatasetError, check_version
+from generators.shape import check_shape
 from generators.stored import Shards, StoredEpisode
 from sim.episode import Outcome
-from sim.errors import unknown
+from sim.errors import describe_error, unknown
 from sim.replay import Recorded
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+MAX_NAME = 200  # letters of a file's name
+MAX_UNSEEN = 100_000  # episodes that dataset.json may list whatever the size of the shards
 _LABELS = ("outcome", "failure", "mode")
 
 
@@ -36,25 +40,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
-        shards = [(s["name"], int(s["episodes"]), int(s["steps"])) for s in manifest["shards"]]
+        manifest = read_json(path, within=folder)
+        check_shape(manifest)
         for shard in manifest["shards"]:
             _check_rows(shard)
-        media = [
-            (c, s["name"], int(s["index"]), int(s["frames"]))
-            for c, e in manifest.get("media", {}).items()
-            for s in e["shards"]
-        ]
-        version = str(manifest["format_version"])
     except FileNotFoundError:
         raise DatasetError(f"{folder} is no dataset: it has no {MANIFEST}") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DatasetError(f"{path} is damaged: {type(error).__name__}: {error}") from None
-    check_version(version, str(path), MANIFEST_VERSION)
-    for folder_name, names in ((SHARDS, [s[0] for s in shards]), (MEDIA, [m[1] for m in media])):
+    except FileError as error:
+        raise DatasetError(f"{path} is damaged: {error}") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is damaged: {describe_error(error):.300}") from None
+    check_version(manifest["format_version"], str(path), MANIFEST_VERSION)
+    media = [s["name"] for camera in manifest.get("media", {}).values() for s in camera["shards"]]
+    for folder_name, names in ((SHARDS, [s["name"] for s in manifest["shards"]]), (MEDIA, media)):
         for name in names:
-            if not isinstance(name, str) or Path(name).name != name or not name.endswith(".h5") or name.startswith("."):
-                raise DatasetError(f"{path} names the shard {name!r}; expected the name of a file in {folder_name}/")
+            plain = name.isprintable() and len(name) < MAX_NAME and Path(name).name == name
+            if not plain or not name.endswith(".h5") or name.startswith("."):
+                raise DatasetError(
+                    f"{path} names the shard {name!r:.80}; expected the name of a file in {folder_name}/"
+                )
     return manifest
 
 
@@ -74,7 +78,8 @@ class Dataset:
         self.manifest = read_manifest(self.folder)
         shards = self.manifest["shards"]
         paths = [self.folder / SHARDS / s["name"] for s in shards]
-        self._shards = Shards(paths, _media(self.folder, self.manifest), trusted=trusted)
+        _check_claims(self.folder, shards, paths)
+        self._shards = Shards(paths, _media(self.folder, self.manifest), trusted=trusted, root=self.folder)
         self._places = _places(shards)
         self._chosen = np.arange(len(self._places))  # of a view; the rows of episodes.parquet
 
@@ -123,16 +128,10 @@ class Dataset:
             QueryError: the text is no query.
             UnknownNameError: it names no column or parameter.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = self.folder / TABLE
-        if not path.is_file():
-            return mask(self.table(), query)
         try:
-            names = pq.read_schema(path).names
-        except (OSError, pa.ArrowException) as error:
-            raise DatasetError(f"{path} cannot be read: {error}") from None
+            names = parquet_names(self.folder / TABLE)
+        except FileNotFoundError:
+            return mask(self.table(), query)
         return mask(self.table(columns_used(names, query) or names[:1]), query)
 
     def choose(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Self:
@@ -162,24 +161,12 @@ class Dataset:
             UnknownNameError: it has no such column.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        path = self.folder / TABLE
         try:
-            file = pq.ParquetFile(path)
-            names = file.schema_arrow.names
-            for name in columns or ():
-                if name not in names:
-                    raise unknown("column", name, names)
-            chosen = None if columns is None else list(columns)
-            table: pa.Table = file.read(columns=chosen, use_threads=not chosen)  # threads start slower than that
+            table = read_parquet(self.folder / TABLE, len(self._places), columns)
         except FileNotFoundError:
             table = self._table_of_shards()
             table = table if columns is None else table.select(list(columns))
-        except (OSError, pa.ArrowException) as error:
-            raise DatasetError(f"{path} cannot be read: {error}") from None
-        if len(table) != len(self._places):
-            raise DatasetError(f"{path} has {len(table)} rows, the dataset has {len(self._places)} episodes")
         whole = len(self) == len(table) and bool((self._chosen == np.arange(len(table))).all())
         return table if whole else table.take(pa.array(self._chosen))
 
@@ -227,6 +214,16 @@ class Dataset:
         self.close()
 
 
+def _check_claims(folder: Path, shards: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> None:
+    """Refuse to count episodes that the files cannot hold: an episode takes more than a byte."""
+    said = sum(int(s["episodes"]) for s in shards)
+    if said <= MAX_UNSEEN:
+        return
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if said > max(size, MAX_UNSEEN):
+        raise DatasetError(f"{folder / MANIFEST} lists {said} episodes, its shards have {size} bytes")
+
+
 def _places(shards: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
     """Return the shard and the row of each episode (E, 2): all of a shard's, or those of its `rows`."""
     runs = [np.array(s.get("rows", [(0, int(s["episodes"]))]), np.int64).reshape(-1, 2) for s in shards]
@@ -240,13 +237,13 @@ def _places(shards: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
 
 def _check_rows(shard: Mapping[str, Any]) -> None:
     """Refuse a list of rows that do not follow each other inside of the shard."""
-    rows = shard.get("rows")
+    rows = shard.get("rows", [])
     if not rows:
         return
     cuts = np.array(rows)
     good = cuts.dtype.kind == "i" and cuts.ndim == 2 and cuts.shape[1] == 2
     if not good or cuts.min() < 0 or cuts.max() > int(shard["episodes"]) or not _follow(cuts):
-        raise ValueError(f"shard {shard['name']!r} has {shard['episodes']} episodes, its rows are {repr(rows)[:80]}")
+        raise ValueError(f"shard {shard['name']!r:.80} has {shard['episodes']} episodes, its rows are {rows!r:.80}")
 
 
 def _follow(cuts: NDArray[np.integer[Any]]) -> bool:

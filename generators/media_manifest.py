@@ -5,11 +5,11 @@ listed, so that a mixture cannot look whole.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from generators.capped import read_json
 from generators.config import make_config
 from generators.files import write_whole
 from generators.filming import MediaReport
@@ -41,7 +41,7 @@ def wanted_media(out: Path, plan: Plan) -> dict[str, tuple[Shot, ...]]:
         DatasetError: the manifest is damaged.
     """
     try:
-        entries = json.loads((out / MANIFEST).read_bytes())["media"]
+        entries = read_json(out / MANIFEST, within=out)["media"]
     except (FileNotFoundError, KeyError):
         return planned_media(plan)
     except (ValueError, TypeError) as error:

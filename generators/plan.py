@@ -7,22 +7,28 @@ import importlib.metadata
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mujoco
 
-from generators.config import ConfigError, GenerateConfig, TaskConfig, make_config
-from generators.schema import MANIFEST
+from generators.capped import FileError, read_json
+from generators.config import ConfigError, GenerateConfig, TaskConfig, make_config, shown
+from generators.schema import MANIFEST, SPLIT
 from scenes.catalog import load_task, task_source_sha256
 from sim import distributions, parameters
 from sim.engine import horizon_steps
+from sim.errors import describe_error
 from sim.layout import layout
 from sim.rollout import LANES
 from sim.task import Task
 
 PLAN_VERSION = 1
 MAX_SHARD_BYTES = 256_000_000
+MOST = 1 << 63  # of anything that a plan counts
 FEW, MANY = 4, 64  # shards of a small dataset, to keep workers busy; and of a large one, to keep files large
+
+P = TypeVar("P", "Shard", "PlannedTask", "Plan")
+_KINDS: dict[Any, Any] = {int: int, str: str, float: (int, float), dict[str, Any]: dict}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,30 +167,43 @@ def read_plan(path: Path) -> Plan:
         ConfigError: it is missing, damaged, of another version, or names a task inside of the dataset.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, within=path.parent)
         version = data.pop("plan_version")
         if version != PLAN_VERSION:
-            raise ConfigError(f"{path} has plan version {version}, this genba reads {PLAN_VERSION}")
-        data["tasks"] = tuple(PlannedTask(**t) for t in data["tasks"])
-        data["shards"] = tuple(Shard(**s) for s in data["shards"])
-        plan = Plan(**data)
+            raise ConfigError(f"{path} has plan version {shown(version)}, this genba reads {PLAN_VERSION}")
+        data["tasks"] = tuple(_checked(PlannedTask(**t)) for t in data["tasks"])
+        data["shards"] = tuple(_checked(Shard(**s)) for s in data["shards"])
+        plan = _checked(Plan(**data))
         for task in plan.tasks:
-            check_outside(task.name, Path(plan.folder), path.parent)
+            check_outside(task.name, plan.home, path.parent)
         return plan
     except FileNotFoundError:
         raise ConfigError(_no_plan(path.parent)) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        raise ConfigError(f"{path} is damaged: {describe_error(error):.300}") from None
+
+
+def _checked(part: P) -> P:
+    """Return a part of a plan whose texts and numbers are texts and numbers."""
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if not isinstance(value, _KINDS.get(field.type, object)) or isinstance(value, bool) or not _counts(value):
+            raise FileError(f"{field.name} is {shown(value)}")
+    return part
+
+
+def _counts(value: object) -> bool:
+    return not isinstance(value, int | float) or 0 <= value < MOST
 
 
 def _no_plan(folder: Path) -> str:
     """Say why a folder has no plan."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        activity = json.loads((folder / MANIFEST).read_bytes())["derived"]["activity"]
+        activity = read_json(folder / MANIFEST, within=folder)["derived"]["activity"]
         return (
-            f"{folder} was made by genba {activity} from other datasets and has no plan of its own:"
+            f"{folder} was made by genba {activity:.20} from other datasets and has no plan of its own:"
             f" generate, resume and render those, then {activity} again"
         )
     return f"no plan in {folder}: it is no dataset that genba generated"
@@ -202,7 +221,8 @@ def check_outside(task: str, home: Path, dataset: Path) -> None:
         ConfigError: its module would be one inside of the dataset.
     """
     module, colon, _ = task.partition(":")
-    if colon and home.joinpath(*module.split(".")).resolve().is_relative_to(dataset.resolve()):
+    brought = dataset.parent if (dataset.parent / SPLIT).exists() else dataset  # a split is brought along as a whole
+    if colon and home.joinpath(*module.split(".")).resolve().is_relative_to(brought.resolve()):
         raise ConfigError(f"task {task!r} would be imported from inside of the dataset, whose code is never run")
 
 

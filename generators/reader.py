@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.capped import check_plain
 from generators.schema import (
     DERIVED,
     DatasetError,
@@ -32,7 +33,7 @@ Array = NDArray[Any]
 T = TypeVar("T")
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError, UnicodeError)
+_FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, OverflowError, MemoryError, UnicodeError)
 
 
 class ColumnError(DatasetError):
@@ -137,7 +138,8 @@ class Shard:
         if name not in self._index:
             values = self.read(f"episodes/{name}")
             if values.dtype.kind == "S":
-                values = np.char.decode(values, "utf-8")
+                with readable(f"{self.path.name}: episodes/{name}"):
+                    values = np.char.decode(values, "utf-8")
             self._index[name] = values
         return self._index[name]
 
@@ -148,6 +150,10 @@ class Shard:
             column: one outside /episodes.
             row: the episode's row in /episodes.
         """
+        with readable(f"{self.path.name}: where an episode is in {column!r}"):
+            return self._span(column, row)
+
+    def _span(self, column: str, row: int) -> tuple[int, int]:
         kind, _, rest = column.partition("/")
         length = int(self.index("length")[row])
         if kind == "streams":
@@ -166,7 +172,8 @@ class Shard:
     @functools.cached_property
     def control_stride(self) -> int:
         """Every how many control steps /state/control is kept."""
-        return max(1, int(self.facts("state/control").get("stride", 1)))
+        with readable(f"{self.path.name}: state/control's stride"):
+            return max(1, int(self.facts("state/control").get("stride", 1)))
 
     def rows(self, column: str, row: int) -> Array:
         """Read one episode's rows of a column."""
@@ -244,6 +251,7 @@ def open_file(path: Path, check: Callable[[h5py.File], None] | None, make: Calla
     file: h5py.File | None = None
     try:
         with readable(path.name):
+            check_plain(path)
             with path.open("rb") as raw:
                 if raw.read(len(_SIGNATURE)) != _SIGNATURE:
                     raise DatasetError(f"{path.name} is no HDF5 file")
@@ -317,11 +325,11 @@ def read_table(shard: Shard, prefix: str = "") -> dict[str, Array]:
 
 def labels(shard: Shard, what: str) -> Array:
     """Return the words for a coded column of /episodes: outcome, failure ("" for none) or mode."""
-    names: dict[str, tuple[str, list[str]]] = {
-        "outcome": ("outcome", [o.name.lower() for o in Outcome]),
-        "failure": ("fail_code", ["", *shard.attributes["failures"]]),
-        "mode": ("expert_mode", ["nominal", *shard.attributes["degradations"]]),
-    }
-    column, words = names[what]
+    column = {"outcome": "outcome", "failure": "fail_code", "mode": "expert_mode"}[what]
     with readable(f"{shard.path.name}: episodes/{column}"):
-        return np.array([words[code] for code in shard.index(column)], str)
+        words = {
+            "outcome": lambda: [o.name.lower() for o in Outcome],
+            "failure": lambda: ["", *map(str, shard.attributes["failures"])],
+            "mode": lambda: ["nominal", *map(str, shard.attributes["degradations"])],
+        }[what]()
+        return np.array([words[code] for code in shard.index(column).tolist()], str)

@@ -28,6 +28,7 @@ FORMAT_VERSION = "1.0"  # of shards
 MANIFEST_VERSION = "1.1"  # of dataset.json; 1.1 adds the rows of views, sources and governance
 SHARDS = "shards"  # the folder of a dataset that holds them
 MANIFEST = "dataset.json"
+SPLIT = "split.json"  # beside the parts of a split
 TABLE = "episodes.parquet"
 CHECKSUMS = "SHA256SUMS"
 DERIVED = "stats/"  # computed from the rest, hence outside the content hash
@@ -262,7 +263,7 @@ def check_version(version: str, where: str, newest: str = FORMAT_VERSION) -> Non
     try:
         major, minor = (int(part) for part in version.split("."))
     except ValueError:
-        raise VersionError(f"{where}: format version {version!r} is not of the form {newest!r}") from None
+        raise VersionError(f"{where}: format version {version!r:.40} is not of the form {newest!r}") from None
     if major > known[0]:
         raise VersionError(f"{where}: format version {version} is later than {newest}: update genba to read it")
     if (major, minor) > known:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from generators.media.reader import MediaShard, Shots, open_media
 from generators.reader import Shard, open_trusted, open_untrusted
-from generators.schema import Header
+from generators.schema import DatasetError, Header
 from sim.distributions import Value
 from sim.episode import Episode, Outcome, Stream
 from sim.errors import unknown
@@ -203,17 +203,25 @@ class Shards:
         paths: their files.
         media: of each shard, camera -> the file of its pictures.
         trusted: whether they are opened without being searched.
+        root: the dataset's folder, out of which no link may lead, unless trusted; None for lone files.
     """
 
-    def __init__(self, paths: Sequence[Path], media: Mapping[int, Mapping[str, Path]], *, trusted: bool) -> None:
-        self.paths, self._media, self._trusted = tuple(paths), media, trusted
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        media: Mapping[int, Mapping[str, Path]],
+        *,
+        trusted: bool,
+        root: Path | None = None,
+    ) -> None:
+        self.paths, self._media, self._trusted, self._root = tuple(paths), media, trusted, root
         self._open: collections.OrderedDict[tuple[int, str], Shard | MediaShard] = collections.OrderedDict()
         self._pid = os.getpid()
 
     def open(self, number: int) -> Shard:
         """Return a shard, open."""
         opener = open_trusted if self._trusted else open_untrusted
-        return self._opened((number, ""), lambda: opener(self.paths[number]))
+        return self._opened((number, ""), self.paths[number], opener)
 
     def cameras(self, number: int) -> tuple[str, ...]:
         """Return the cameras that recorded a shard."""
@@ -228,18 +236,23 @@ class Shards:
         if camera not in self.cameras(number):
             raise unknown("camera", camera, self.cameras(number))
         path = self._media[number][camera]
-        return self._opened((number, camera), lambda: open_media(path, trusted=self._trusted))
+        return self._opened((number, camera), path, functools.partial(open_media, trusted=self._trusted))
 
-    def _opened(self, key: tuple[int, str], make: Callable[[], S]) -> S:
+    def _opened(self, key: tuple[int, str], path: Path, make: Callable[[Path], S]) -> S:
         if self._pid != os.getpid():  # HDF5's handles do not survive a fork; the parent's stay its own
             self._open, self._pid = collections.OrderedDict(), os.getpid()
         found: Any = self._open.pop(key, None)
         if found is None:
-            found = make()
+            self._check_place(path)
+            found = make(path)
         self._open[key] = found
         if len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)[1].close()
         return found
+
+    def _check_place(self, path: Path) -> None:
+        if not self._trusted and self._root is not None and not path.resolve().is_relative_to(self._root.resolve()):
+            raise DatasetError(f"{path} is a link out of the dataset")
 
     def close(self) -> None:
         """Close what is open."""
@@ -247,7 +260,7 @@ class Shards:
             self._open.popitem()[1].close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial(Shards, trusted=self._trusted), (self.paths, self._media)
+        return functools.partial(Shards, trusted=self._trusted, root=self._root), (self.paths, self._media)
 
 
 @contextlib.contextmanager

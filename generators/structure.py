@@ -19,6 +19,7 @@ PICTURES = ("rgb", "depth", "segmentation", "value")  # columns of media shards 
 MAX_PICTURE_BYTES = 1 << 40
 MAX_PICTURE_RATIO = 1 << 15  # zstd puts 128 KiB of one value into 4 bytes
 MAX_OBJECTS = 100_000
+MAX_PATH = 1000  # letters
 
 
 def check_structure(
@@ -28,6 +29,7 @@ def check_structure(
     media: bool = False,
     what: str = "a shard",
     max_objects: int = MAX_OBJECTS,
+    ragged: str = "",
 ) -> None:
     """Walk a file without reading any column and refuse what a shard never contains.
 
@@ -37,6 +39,8 @@ def check_structure(
         media: whether it holds pictures, which may be many and shrink well.
         what: what it is called in messages.
         max_objects: how many groups and columns it may have.
+        ragged: what the path of a column begins with that may hold text of variable length; who reads it must count,
+            for many rows may name one text. "" for none.
 
     Raises:
         DatasetError: links, storage, filters, types or sizes that a shard does not have.
@@ -48,6 +52,8 @@ def check_structure(
         _check_attributes(path, group, what)
         for name in list(group):
             child = f"{path}/{name.decode('utf-8', 'replace')}"
+            if len(child) > MAX_PATH:
+                raise DatasetError(f"{child:.60}... is a longer name than {what} contains")
             if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
                 raise DatasetError(f"{child} is a link to elsewhere, which {what} never contains")
             info = h5py.h5o.get_info(group, name)
@@ -63,6 +69,8 @@ def check_structure(
                 _check_attributes(child, dataset, what)
                 roomy = media and name.decode("utf-8", "replace") in PICTURES
                 limits = (MAX_PICTURE_BYTES, MAX_PICTURE_RATIO) if roomy else (max_column_bytes, MAX_RATIO)
+                if _is_ragged(dataset.get_type()) and not (ragged and child.startswith(ragged)):
+                    raise DatasetError(f"{child} holds text of variable length, which {what} never does")
                 _check_dataset(child, dataset, *limits, what)
             else:
                 raise DatasetError(f"{child} is a named type, which {what} never contains")
@@ -95,6 +103,10 @@ def _check_dataset(path: str, dataset: Any, max_bytes: int, max_ratio: int, what
     declared, stored = math.prod(dataset.shape) * kind.get_size(), dataset.get_storage_size()
     if declared > max_bytes or declared > max(MAX_CHUNK_BYTES, max_ratio * stored):
         raise DatasetError(f"{path} declares {declared} bytes but stores {stored}; at most {max_bytes} are read")
+
+
+def _is_ragged(kind: Any) -> bool:  # noqa: ANN401
+    return kind.get_class() == h5py.h5t.STRING and kind.is_variable_str()
 
 
 def _known(kind: Any) -> bool:  # noqa: ANN401

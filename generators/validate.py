@@ -18,12 +18,12 @@ from generators.lints.manifests import known_of
 from generators.lints.quality import measure
 from generators.lints.replays import check_replays
 from generators.lints.runs import Progress, Report, Run
-from generators.lints.splits import SPLIT, check_split, split_parts
+from generators.lints.splits import check_split, split_parts
 from generators.media.writer import MEDIA
 from generators.media_manifest import listed_shots
 from generators.replaying import LoadTask
 from generators.sandbox import run_jobs
-from generators.schema import MANIFEST, SHARDS, TABLE, DatasetError, VersionError
+from generators.schema import MANIFEST, SHARDS, SPLIT, TABLE, DatasetError, VersionError
 
 __all__ = ["Finding", "Report", "validate"]
 

@@ -13,7 +13,7 @@ import yaml
 from generators import driver
 from generators.commands._cameras import CameraFlags, flagged_cameras
 from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalPath, OptionalText, parse
-from generators.config import ConfigError, GenerateConfig, load_yaml, make_config
+from generators.config import ConfigError, GenerateConfig, load_yaml, make_config, parse_yaml
 from generators.executors import choose
 from generators.plan import Plan
 from generators.progress import Progress
@@ -111,9 +111,9 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
         if not equals or not name:
             raise ConfigError(f"--set needs NAME=VALUE, got {text!r}")
         try:
-            out[name] = yaml.safe_load(value)
+            out[name] = parse_yaml(value)
         except yaml.YAMLError:
-            raise ConfigError(f"--set {name}: {value!r} is neither a number, a word nor a list") from None
+            raise ConfigError(f"--set {name}: {value!r:.80} is neither a number, a word nor a list") from None
         if out[name] is None:
             raise ConfigError(f"--set {name}: no value given")
     return out

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from generators.capped import read_capped
 from generators.dataset import Dataset
 from generators.manifest import STATISTICS
 from generators.media.writer import MEDIA
@@ -155,8 +156,8 @@ def _check_files(folder: Path, manifest: Mapping[str, Any], *, pictures: bool) -
 
 def _sums(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
+        lines = read_capped(path, within=path.parent).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     found = [re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line) for line in lines]
     return {match[2]: match[1] for match in found if match}

@@ -1,11 +1,11 @@
 """Statistics of a dataset or a view of one, by task and column: as stats.json has them, or computed from the data."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from generators.capped import read_json
 from generators.curation.statistics import ByColumn, Done, add_statistics, report_share, statistics_of
 from generators.dataset import Dataset
 from generators.manifest import STATISTICS
@@ -55,7 +55,7 @@ def read_stats(folder: Path) -> dict[str, ByColumn]:
     """
     path = folder / STATISTICS
     try:
-        data = json.loads(path.read_bytes())
+        data = read_json(path, within=folder)
         return {task: {name: from_json(part) for name, part in parts.items()} for task, parts in data.items()}
     except FileNotFoundError:
         raise DatasetError(f"{folder} has no {STATISTICS}; give --recompute") from None

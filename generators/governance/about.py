@@ -149,7 +149,7 @@ def make_about(data: Mapping[str, Any]) -> About:
         return About.model_validate(dict(data))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("str", "Translated"))
+        where = ".".join(str(part) for part in first["loc"] if part not in ("str", "constrained-str", "Translated"))
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{where}: {message[0].lower()}{message[1:]}, got {first['input']!r:.80}") from None
 

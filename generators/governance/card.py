@@ -12,7 +12,7 @@ from generators.governance import words
 from generators.governance.card_tasks import task_lines
 from generators.governance.history import change_lines, provenance_lines
 from generators.governance.quality import quality_lines
-from generators.governance.tables import items, table
+from generators.governance.tables import inert, items, table
 from generators.governance.words import Pair, listed, pick, said, word
 
 CARDS = {"en": "README.md", "ja": "README.ja.md"}
@@ -52,12 +52,12 @@ def card(manifest: Mapping[str, Any], language: str, made: str) -> str:
         *_front_matter(manifest),
         f"<!-- {made}; to change it: genba card --help -->",
         "",
-        f"# {title(manifest, language)}",
+        f"# {inert(title(manifest, language))}",
         "",
         word("other", language),
         "",
     ]
-    lines += [summary(manifest, language), ""]
+    lines += [inert(summary(manifest, language)), ""]
     parts = (
         ("facts", _facts(manifest, language)),
         ("outcomes", _outcomes(manifest, language)),
@@ -164,7 +164,7 @@ def _facts(manifest: Mapping[str, Any], language: str) -> list[str]:
     }
     if manifest.get("seed") is not None:
         shown["seed"] = manifest["seed"]
-    return table(("", ""), [(word(key, language), value) for key, value in shown.items()])
+    return table(("", ""), [(word(key, language), inert(value)) for key, value in shown.items()])
 
 
 def _bytes(manifest: Mapping[str, Any]) -> int:
@@ -214,7 +214,7 @@ def _use(about: Mapping[str, Any], language: str) -> list[str]:
     lines: list[str] = []
     for key, heading in words.USE:
         value = about.get(key)
-        texts = [said(t, language) for t in (value if isinstance(value, list) else [value])]
+        texts = [inert(said(t, language)) for t in (value if isinstance(value, list) else [value])]
         given = [t for t in texts if t] or [word("unstated", language)]
         lines += [f"**{pick(heading, language)}**", "", *items(given)]
     return lines

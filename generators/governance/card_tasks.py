@@ -5,7 +5,7 @@ from typing import Any
 
 from generators.description import bounds_text, doc_parts, number_text
 from generators.governance.history import origins
-from generators.governance.tables import folded, items, table
+from generators.governance.tables import folded, inert, items, table
 from generators.governance.words import distribution_text, listed, said, word
 
 
@@ -19,14 +19,14 @@ def task_lines(manifest: Mapping[str, Any], task: Mapping[str, Any], language: s
     """
     known = task.get("declared") or {}
     parts = doc_parts(known.get("doc", ""))
-    lines = [f"### {task.get('task', task['name'])} ({word('version', language)} {task['version']})", ""]
+    lines = [f"### {inert(task.get('task', task['name']))} ({word('version', language)} {task['version']})", ""]
     if parts and language != "en":
         lines += [word("original", language), ""]
-    lines += [text + "\n" for label, text in parts[:1] if not label]
-    lines += items(f"**{label}**: {text}" if label else text for label, text in parts[1:])
+    lines += [inert(text) + "\n" for label, text in parts[:1] if not label]
+    lines += items(f"**{inert(label)}**: {inert(text)}" if label else inert(text) for label, text in parts[1:])
     lines += _figures(task, language)
     if order := said(known.get("instruction"), language):
-        lines += [f"{word('order', language)}:", "", f"> {order}", ""]
+        lines += [f"{word('order', language)}:", "", f"> {inert(order)}", ""]
     if known:
         lines += _parameters(known["parameters"], _changes(manifest, task), language)
         lines += _actions(known["actions"], language)
@@ -48,7 +48,7 @@ def _figures(task: Mapping[str, Any], language: str) -> list[str]:
         share = task.get("degraded")
         figures["degradations"] = listed(task["degradations"], language)
         figures["degraded"] = word("differs", language) if share is None else f"{share:.0%}"
-    return items(f"{word(key, language)}: {figure}" for key, figure in figures.items())
+    return items(f"{word(key, language)}: {inert(figure)}" for key, figure in figures.items())
 
 
 def _changes(manifest: Mapping[str, Any], task: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -5,12 +5,12 @@ Nothing here names a host, a user or a folder. What is there stays as it is when
 
 import datetime
 import importlib.metadata
-import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generators.capped import read_json
 from generators.description import declared
 from generators.governance import about
 from generators.reader import file_sha256
@@ -47,7 +47,7 @@ def standing_facts(folder: Path, dataset_id: str) -> dict[str, Any]:
     """
     facts = {"created": now(), "environment": environment(), "governance": default_governance()}
     try:
-        known = json.loads((folder / MANIFEST).read_bytes())
+        known = read_json(folder / MANIFEST, within=folder)
         same = known["dataset_id"] == dataset_id
     except (OSError, ValueError, TypeError, KeyError):
         return facts

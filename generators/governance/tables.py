@@ -9,6 +9,11 @@ def cell(value: object) -> str:
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
+def inert(text: object) -> str:
+    """Return a text of others as it may stand in Markdown: one line, in which neither tags nor links work."""
+    return " ".join(str(text).split()).replace("<", "&lt;").replace("](", "]\\(")
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Return a table, or nothing where it has no rows; cells may hold code and links, but no tags."""
     lines = ["| " + " | ".join(map(cell, row)) + " |" for row in rows]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from generators.capped import read_capped
 from generators.dataset import read_manifest
 from generators.files import write_whole
 from generators.governance.about import About, amend
@@ -58,7 +59,7 @@ def write_metadata(folder: Path) -> list[Path]:
     """
     read_manifest(folder)
     changed: list[Path] = []
-    for name, data in render_metadata((folder / MANIFEST).read_bytes()).items():
+    for name, data in render_metadata(read_capped(folder / MANIFEST, within=folder)).items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != data:
             write_whole(path, data, durable=False)
@@ -119,7 +120,7 @@ def stale(folder: Path) -> list[str]:
     if not there:
         return []
     read_manifest(folder)
-    data = (folder / MANIFEST).read_bytes()
+    data = read_capped(folder / MANIFEST, within=folder)
     try:
         fresh = render_metadata(data)
     except DatasetError as error:
@@ -136,7 +137,10 @@ def unstated(manifest: Mapping[str, Any]) -> list[str]:
 
 def _differs(path: Path, fresh: bytes, data: bytes) -> str:
     """Say in what a file is not what dataset.json makes; "" where it is, or was in another version's words."""
-    found = path.read_bytes()
+    try:
+        found = read_capped(path, within=path.parent)
+    except (OSError, ValueError) as error:
+        return describe_error(error)
     made, now = _MADE.search(found), importlib.metadata.version("genba").encode()
     if made is None or made[2] != hashlib.sha256(data).hexdigest().encode():
         return f"it was made from another {MANIFEST}"

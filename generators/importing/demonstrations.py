@@ -164,7 +164,11 @@ def open_demonstrations(path: Path) -> Demonstrations:
         DatasetError: it is none, or contains what such a file never does: links, foreign storage, absurd sizes.
     """
     check = functools.partial(
-        check_structure, max_column_bytes=MAX_BYTES, what="a file of demonstrations", max_objects=MAX_OBJECTS
+        check_structure,
+        max_column_bytes=MAX_BYTES,
+        what="a file of demonstrations",
+        max_objects=MAX_OBJECTS,
+        ragged="/mask/",
     )
     return open_file(path, check, Demonstrations)
 
@@ -182,6 +186,7 @@ def _json_text(value: object, where: str) -> dict[str, Any]:
         raise DatasetError(f"{where} has {len(text)} characters")
     try:
         found = json.loads(text)
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))  # whole characters only
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where} is no JSON: {error}") from None
     if not isinstance(found, dict):
@@ -195,6 +200,17 @@ def _masks(group: Any) -> Mapping[str, frozenset[int]]:  # noqa: ANN401 - a grou
         node = group[key]
         if not hasattr(node, "shape") or len(node.shape) != 1 or node.dtype.kind not in "SO":
             raise DatasetError(f"/mask/{key} is no list of names")
-        found = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in node[()].tolist()]
-        out[str(key)] = frozenset(_number(name) for name in found)
+        out[str(key)] = frozenset(_number(name) for name in _names(node, f"/mask/{key}"))
     return out
+
+
+def _names(node: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - a list of names in HDF5
+    """Yield a list's texts; some at a time, for each of them may be as long as the file."""
+    size = 0
+    step = 1 if node.dtype.kind == "O" else max(1, len(node))
+    for start in range(0, len(node), step):
+        for value in node[start : start + step].tolist():
+            size += len(value)
+            if size > MAX_TEXT:
+                raise DatasetError(f"{where} has more than {MAX_TEXT} letters")
+            yield value.decode("utf-8") if isinstance(value, bytes) else str(value)

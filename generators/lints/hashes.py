@@ -5,11 +5,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from generators.capped import read_capped
 from generators.lints.runs import Run
 from generators.media.writer import MEDIA
 from generators.reader import file_sha256
 from generators.schema import CHECKSUMS, SHARDS
 from sim.errors import describe_error
+
+MAX_PATH = 1000  # letters
 
 
 def compare_hashes(run: Run, workers: int) -> tuple[list[str], list[str]]:
@@ -53,13 +56,13 @@ def _checksums(run: Run, folder: str, listed: Mapping[str, str]) -> dict[str, st
     out: dict[str, str] = {}
     sums = f"{folder}{CHECKSUMS}"
     try:
-        text = (run.folder / sums).read_text("utf-8")
-    except (OSError, UnicodeError) as error:
+        text = read_capped(run.folder / sums, within=run.folder).decode("utf-8")
+    except (OSError, ValueError) as error:
         run.add("sums", sums, "", f"it cannot be read: {describe_error(error)}")
         return out
     for line in text.splitlines():
         match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
-        if match is None or Path(match[2]).is_absolute() or ".." in Path(match[2]).parts:
+        if match is None or not _is_inside(match[2]):
             run.add("sums", sums, "", f"a line is no hash and name of a file in the dataset: {line[:80]!r}")
         else:
             out[folder + match[2]] = match[1]
@@ -71,11 +74,19 @@ def _checksums(run: Run, folder: str, listed: Mapping[str, str]) -> dict[str, st
     return out
 
 
+def _is_inside(name: str) -> bool:
+    path = Path(name)
+    return name.isprintable() and len(name) < MAX_PATH and not path.is_absolute() and ".." not in path.parts
+
+
 def _is_file(run: Run, name: str) -> bool:
     path = run.folder / name
-    inside = path.resolve().is_relative_to(run.folder.resolve())
-    if path.is_file() and inside:
-        return True
+    try:
+        inside = path.resolve().is_relative_to(run.folder.resolve())
+        if path.is_file() and inside:
+            return True
+    except (OSError, RuntimeError):  # a name that no file can have, or links that lead in circles
+        inside = True
     lint, message = ("missing", "it is missing") if inside else ("link", "it is a link out of the dataset")
     run.add(lint, name.removeprefix(f"{SHARDS}/"), "", message)
     return False

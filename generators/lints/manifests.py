@@ -1,10 +1,10 @@
 """dataset.json and plan.json: totals that are the sums of their parts, and episodes that are there once."""
 
 import collections
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generators.capped import read_json
 from generators.governance.write import stale
 from generators.lints.runs import Run
 from generators.schema import MANIFEST
@@ -50,16 +50,17 @@ def _check_cards(run: Run) -> None:
 def read_plan_facts(run: Run) -> tuple[int | None, int | None]:
     """Return the root seed and the number of episodes that were planned, where there is a plan."""
     try:
-        plan = json.loads((run.folder / "plan.json").read_bytes())
+        plan = read_json(run.folder / "plan.json", within=run.folder)
         seed, attempts = int(plan["seed"]), int(plan["attempts"])
     except FileNotFoundError:
         return None, None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         run.add("plan", "plan.json", "", f"it is damaged: {describe_error(error)}")
         return None, None
     for name in ("seed", "physics_sha256"):
-        if plan.get(name, 0) != run.manifest.get(name, plan.get(name, 0)):
-            run.add("plan", "plan.json", "", f"{name} is {plan[name]!r}, dataset.json says {run.manifest[name]!r}")
+        said, known = plan.get(name), run.manifest.get(name, plan.get(name))
+        if said != known:
+            run.add("plan", "plan.json", "", f"{name} is {said!r:.80}, dataset.json says {known!r:.80}")
     return seed, attempts
 
 

@@ -1,26 +1,24 @@
 """A split: its parts are whole datasets as split.json says, and no group, episode or twin of one is in two of them."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from generators.capped import read_json
 from generators.curation.leaks import leaks
 from generators.lints.manifests import chosen
 from generators.lints.runs import Run
-from generators.schema import MANIFEST, DatasetError
+from generators.schema import MANIFEST, SPLIT, DatasetError
 from sim.errors import describe_error
-
-SPLIT = "split.json"
 
 
 def split_parts(run: Run) -> dict[str, Mapping[str, Any]]:
     """Return the parts of a split that are there, by name, with what split.json says of each."""
     there = sorted(p.name for p in run.folder.iterdir() if (p / MANIFEST).is_file())
     try:
-        data = json.loads((run.folder / SPLIT).read_bytes())
+        data = read_json(run.folder / SPLIT, within=run.folder)
         listed = {str(p["name"]): dict(p) for p in data["parts"]}
         of, total = int(data["of"]["episodes"]), sum(int(p["episodes"]) for p in data["parts"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         run.add("split", SPLIT, "", f"it is damaged: {describe_error(error)}")
         return {name: {} for name in there}
     if of != total:

@@ -3,7 +3,6 @@
 Both honour the rows that a derived dataset chooses. Findings are (lint, file, column, message).
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.capped import FileError, read_json
 from generators.curation.statistics import statistics_of
 from generators.dataset import Dataset
 from generators.lints.values import same
@@ -99,9 +99,9 @@ def _named(manifest: Mapping[str, Any], shard: Shard) -> str:
 
 def _statistics(data: Dataset, path: Path) -> Found:
     try:
-        said = json.loads(path.read_bytes())
-        if not isinstance(said, dict):
-            raise ValueError("it is no mapping of tasks")
+        said = read_json(path, within=data.folder)
+        if not isinstance(said, dict) or not all(isinstance(part, dict) for part in said.values()):
+            raise FileError("it is no mapping of tasks to columns")
     except (OSError, ValueError) as error:
         yield "stats-differ", STATISTICS, "", describe_error(error)
         return

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.capped import read_json
 from generators.dataset import Dataset
 from generators.schema import DatasetError
 from sim.errors import unknown
@@ -105,11 +106,11 @@ def normalization(dataset: Dataset, method: str = "mean_std", *, task: str = "")
 def _statistics(path: Path, task: str) -> dict[str, Any]:
     """Return the statistics of a task by column."""
     try:
-        tasks = json.loads(path.read_bytes())
-        names = list(tasks)
+        tasks = read_json(path, within=path.parent)
+        names = list(tasks.keys())
     except FileNotFoundError:
         raise DatasetError(f"{path.parent} has no {path.name}, from which numbers are normalized") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise DatasetError(f"{path} is damaged: {type(error).__name__}: {error}") from None
     if not task and len(names) == 1:
         return tasks[names[0]]

@@ -1,10 +1,10 @@
 """What a dataset holds: its columns with units and statistics, its cameras; and how fast it was made."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from generators.capped import read_json
 from generators.dataset import Dataset
 from generators.report.tasks import Episodes
 from generators.report.words import Cell, Table, Text, number, same
@@ -35,8 +35,8 @@ _NOTE = Text(
 def read_statistics(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     """Read stats.json: task -> column -> statistics; {} where it is missing or damaged."""
     try:
-        found = json.loads((folder / "stats.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = read_json(folder / "stats.json", within=folder)
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -107,12 +107,12 @@ def speed_rows(dataset: Dataset, simulated_s: float) -> list[tuple[Text, Cell]]:
     names = {str(s["name"]).removesuffix(".h5") for s in dataset.manifest["shards"]}
     for path in sorted((dataset.folder / "logs").glob("*.json")):
         try:
-            log = json.loads(path.read_bytes())
+            log = read_json(path, within=dataset.folder)
             if path.stem in names:
                 walls.append(float(log["wall_s"]))
             elif "camera" in log:
                 pictures.append((int(log["frames"]), float(log["wall_s"])))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
             continue
     rows: list[tuple[Text, Cell]] = []
     if walls and sum(walls) > 0:

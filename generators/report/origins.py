@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from generators.capped import read_json
 from generators.dataset import Dataset
 from generators.governance.words import USE, WORDS
 from generators.report.words import Cell, Text, number, same
@@ -135,8 +136,8 @@ def _stated(value: Any) -> Cell:  # noqa: ANN401 - whatever dataset.json has the
 
 def _plan(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((folder / "plan.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = read_json(folder / "plan.json", within=folder)
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -4,6 +4,8 @@ import collections
 import dataclasses
 import hashlib
 import json
+import runpy
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -22,6 +24,7 @@ from generators.writer import ShardFile, ShardWriter
 from sim import parameters
 from sim.channels import Channel, add_channel
 from sim.distributions import Choice, Uniform
+from sim.errors import GenbaError
 from sim.parameters import param
 from sim.render import renderer
 from sim.rollout import rollouts
@@ -298,3 +301,50 @@ def filmed(tmp_path_factory, make_filmed, kinds):
     side = {"size": [32, 24], "kinds": kinds}
     make_filmed(out, {"side": side, "hand": {"size": 16, "rate_hz": 5, "kinds": ["depth"]}})
     return out
+
+
+@pytest.fixture(scope="session")
+def fuzzing():
+    """What tests/fuzz holds: TARGETS, seeds, write_robomimic, make_whole ..."""
+    folder = Path(__file__).parents[1] / "fuzz"
+    return SimpleNamespace(**runpy.run_path(str(folder / "targets.py")) | runpy.run_path(str(folder / "seeds.py")))
+
+
+@pytest.fixture(scope="session")
+def write_demonstrations(fuzzing):
+    """Write a small file of robomimic's: write_demonstrations(path)."""
+    return fuzzing.write_robomimic
+
+
+@pytest.fixture(scope="session")
+def small_dataset(fuzzing, tmp_path_factory):
+    """A dataset of two episodes with pictures, of a few kB; not to be written to."""
+    return fuzzing.make_whole(tmp_path_factory.mktemp("small"))
+
+
+MOST_S, MOST_KB = 1.0, 64 << 10  # what a refusal may cost
+
+
+@pytest.fixture
+def refused():
+    """Assert that something is refused: by an error of ours, in one short line, soon, in little memory; return it."""
+
+    def check(call) -> str:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+        before, begin = memory_kb("VmRSS"), time.process_time()
+        with pytest.raises(GenbaError) as caught:
+            call()
+        assert time.process_time() - begin < MOST_S
+        assert memory_kb("VmHWM") - before < MOST_KB
+        text = str(caught.value)
+        assert len(text.splitlines()) == 1
+        assert len(text) < 600
+        assert text.isprintable()
+        return text
+
+    return check
+
+
+def memory_kb(what: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(what)).split()[1])

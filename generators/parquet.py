@@ -1,0 +1,142 @@
+"""Reads episodes.parquet, which nobody has vouched for: flat columns of numbers and text, a row for each episode.
+
+What the file says of its sizes is compared before anything is unpacked, and text is written out only where that stays
+in proportion to the file: a megabyte of text may be named in every row.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generators.capped import FileError, check_plain
+from generators.schema import DatasetError
+from sim.errors import describe_error, unknown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_COLUMNS = 10_000
+MIN_TEXT_BYTES = 64 << 20  # that a table may have, however small the file
+MAX_TEXT_RATIO = 256  # bytes of text for each byte of the file
+
+
+def parquet_names(path: Path) -> list[str]:
+    """Return the names of a table's columns.
+
+    Raises:
+        DatasetError: the file is damaged, or holds what such a table never does.
+        FileNotFoundError: there is none.
+    """
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        check_plain(path, path.parent)
+        schema = pq.read_schema(path)
+        _text_columns(schema)
+        return list(schema.names)
+
+
+def read_parquet(path: Path, rows: int, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table.
+
+    Args:
+        path: the file.
+        rows: how many it must have.
+        columns: which; None for all.
+
+    Raises:
+        DatasetError: it is damaged, has another number of rows, or holds what such a table never does.
+        FileNotFoundError: there is none.
+        UnknownNameError: it has no such column.
+    """
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        check_plain(path, path.parent)
+        file = pq.ParquetFile(path)
+        names = file.schema_arrow.names
+        for name in columns or ():
+            if name not in names:
+                raise unknown("column", name, names)
+        texts = _text_columns(file.schema_arrow)
+        _check_rows(path, file.metadata, rows)
+        chosen = None if columns is None else list(columns)
+        file = pq.ParquetFile(path, metadata=file.metadata, read_dictionary=texts)
+        table: pa.Table = file.read(columns=chosen, use_threads=not chosen)  # threads start slower than that
+        table.validate(full=True)
+        return _written_out(table, max(MIN_TEXT_BYTES, MAX_TEXT_RATIO * path.stat().st_size))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Generator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (FileNotFoundError, DatasetError):
+        raise
+    except FileError as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from None
+    except (OSError, UnicodeError, pa.ArrowException) as error:
+        raise DatasetError(f"{path} cannot be read: {describe_error(error):.300}") from None
+
+
+def _text_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that hold text; refuse those that hold neither text nor numbers."""
+    import pyarrow as pa
+
+    if len(schema) > MAX_COLUMNS:
+        raise FileError(f"it has {len(schema)} columns")
+    if len(set(schema.names)) < len(schema):
+        name = collections.Counter(schema.names).most_common(1)[0][0]
+        raise FileError(f"it has two columns {name[:80]!r}")
+    texts: list[str] = []
+    for field in schema:
+        kind = field.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            texts.append(field.name)
+        elif not (
+            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or kind == pa.null()
+        ):
+            raise FileError(f"column {field.name[:80]!r} holds {kind}, which is neither numbers nor text")
+    return texts
+
+
+def _check_rows(path: Path, metadata: Any, rows: int) -> None:  # noqa: ANN401 - pyarrow's types are not told
+    """Refuse another number of rows, wherever in the file it is said."""
+    if metadata.num_rows != rows:
+        raise DatasetError(f"{path} has {metadata.num_rows} rows, the dataset has {rows} episodes")
+    if metadata.num_row_groups > rows + 1:
+        raise FileError(f"it has {metadata.num_row_groups} groups of rows")
+    left = rows
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        left -= group.num_rows
+        for j in range(group.num_columns):
+            if group.num_rows < 0 or group.column(j).num_values != group.num_rows:
+                raise FileError(f"column {j} has {group.column(j).num_values} values in {group.num_rows} rows")
+    if left:
+        raise FileError(f"its groups do not have {rows} rows together")
+
+
+def _written_out(table: pa.Table, most: int) -> pa.Table:
+    """Return a table whose columns of text hold the text itself, where that is not too much."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    coded = [i for i, field in enumerate(table.schema) if pa.types.is_dictionary(field.type)]
+    size = 0
+    for i in coded:
+        for chunk in table.column(i).chunks:
+            size += pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+    if size > most:
+        raise FileError(f"its text would take {size} bytes")
+    for i in coded:
+        column, field = table.column(i), table.schema.field(i)
+        plain = pa.chunked_array([c.dictionary_decode() for c in column.chunks], field.type.value_type)
+        table = table.set_column(i, pa.field(field.name, field.type.value_type, metadata=field.metadata), plain)
+    return table

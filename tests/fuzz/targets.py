@@ -1,0 +1,232 @@
+"""What is fuzzed: each target reads bytes as genba reads a file from anywhere, and lets only errors of ours pass.
+
+A target returns whether the bytes were good. What it raises is a finding. Files lie in memory where there is such a
+folder. Nothing here needs a fuzzer: the default tests replay the corpus through the same functions.
+"""
+
+import contextlib
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from generators.commands.generate import parse_settings
+from generators.config import load_yaml, make_config
+from generators.curation.summary import read_stats
+from generators.dataset import Dataset
+from generators.governance.about import amend, default_governance, read_about
+from generators.governance.card import card
+from generators.homes import task_homes
+from generators.importing.demonstrations import open_demonstrations
+from generators.importing.facts import read_labels
+from generators.importing.translation import translate
+from generators.loading.normalization import normalization
+from generators.media.reader import open_media
+from generators.plan import read_plan
+from generators.query import mask
+from generators.reader import labels, open_untrusted, read_statistics, read_table
+from generators.stored import shard_episodes
+from generators.validate import validate
+from sim.errors import GenbaError
+
+MEMORY = Path("/dev/shm")
+FILES = ("dataset.json", "plan.json", "split.json", "SHA256SUMS", "stats.json", "media/SHA256SUMS")
+MOST = 1 << 20  # bytes that a column may have: hostile sizes are to be refused, not read
+PICTURES = 4 << 20
+TABLE = pa.table(
+    {
+        "outcome": ["success", "failure", "timeout"],
+        "length": [10, 20, 30],
+        "return": [1.5, None, float("nan")],
+        "episode_seed": pa.array([2**63 + 5, 1, 2], pa.uint64()),
+        "params.steel/crane.hook.friction": [0.1, None, 0.3],
+        "params.steel/crane.steel": ["SS400", "SUS304", None],
+    }
+)
+Target = Callable[[bytes], bool]
+
+
+def folder() -> Path:
+    """Make a folder in memory; it is removed when the process ends well."""
+    path = Path(tempfile.mkdtemp(prefix="genba-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
+    _FOLDERS.append(path)
+    return path
+
+
+_FOLDERS: list[Path] = []
+
+
+def clean() -> None:
+    """Remove what was made."""
+    for path in _FOLDERS:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def shard(place: Path) -> Target:
+    """A shard: its structure, every column, every episode."""
+    path = place / "shard-00000.h5"
+
+    def run(data: bytes) -> bool:
+        path.write_bytes(data)
+        with open_untrusted(path, max_column_bytes=MOST) as opened:
+            for column in opened.paths:
+                with contextlib.suppress(GenbaError):
+                    opened.facts(column)
+                    opened.read(column)
+            for what in ("outcome", "failure", "mode"):
+                with contextlib.suppress(GenbaError):
+                    labels(opened, what)
+            with contextlib.suppress(GenbaError):
+                read_table(opened)
+            with contextlib.suppress(GenbaError):
+                read_statistics(opened)
+        with shard_episodes(path, trusted=False) as episodes:
+            for episode in episodes[:2]:
+                for name in ("outcome", "parameters", "instruction", "observations", "streams", "model_xml"):
+                    with contextlib.suppress(GenbaError):
+                        getattr(episode, name)
+                with contextlib.suppress(GenbaError):
+                    episode.load()
+        return True
+
+    return run
+
+
+def media(place: Path) -> Target:
+    """A media shard: its structure, and the pictures of its first episodes."""
+    path = place / "shard-00000.cam.h5"
+
+    def run(data: bytes) -> bool:
+        path.write_bytes(data)
+        with open_media(path) as opened:
+            for row in range(min(2, len(opened))):
+                with contextlib.suppress(GenbaError):
+                    opened.shots(row)
+                for kind in opened.shot.kinds[:3]:
+                    with contextlib.suppress(GenbaError):
+                        rows = max(1, PICTURES // max(1, 3 * opened.shot.height * opened.shot.width))
+                        opened.images(row, kind, stop=min(rows, 8))
+        return True
+
+    return run
+
+
+def described(place: Path) -> Target:
+    """What describes a dataset: the first byte says which file, the rest is what is in it."""
+    from_seeds = place / "whole"
+
+    def run(data: bytes) -> bool:
+        if not data:
+            return False
+        name = FILES[data[0] % len(FILES)]
+        spoilt = from_seeds / name
+        kept = spoilt.read_bytes() if spoilt.is_file() else None
+        try:
+            spoilt.write_bytes(data[1:])
+            return _described(from_seeds)
+        finally:
+            spoilt.unlink() if kept is None else spoilt.write_bytes(kept)
+
+    return run
+
+
+def _described(place: Path) -> bool:
+    good = validate(place).ok
+    for read in (lambda: read_plan(place / "plan.json"), lambda: read_stats(place)):
+        with contextlib.suppress(GenbaError):
+            read()
+    with Dataset(place) as opened:
+        for read in (
+            lambda: task_homes(place, opened.manifest),
+            lambda: normalization(opened),
+            lambda: opened.table(["outcome"]),
+            lambda: [e.id for e in opened.choose(range(min(2, len(opened))))],
+        ):
+            with contextlib.suppress(GenbaError):
+                read()
+    return good
+
+
+def robomimic(place: Path) -> Target:
+    """A file of robomimic's: its structure, what it says, and how it would be translated."""
+    path = place / "demo.hdf5"
+
+    def run(data: bytes) -> bool:
+        path.write_bytes(data)
+        with open_demonstrations(path) as found:
+            known = translate(found, None)
+            read_labels(found, known.facts)
+            for number in found.numbers[:2]:
+                found.texts(number)
+                for name in list(found.survey[0])[:8]:
+                    with contextlib.suppress(GenbaError):
+                        found.read(number, name)
+        return True
+
+    return run
+
+
+def config(place: Path) -> Target:
+    """A configuration in YAML, and the value of a --set flag."""
+    path = place / "config.yaml"
+
+    def run(data: bytes) -> bool:
+        path.write_bytes(data)
+        with contextlib.suppress(GenbaError, UnicodeDecodeError):
+            parse_settings((f"x={data[:200].decode()}",))
+        make_config(load_yaml(path)).entries()
+        return True
+
+    return run
+
+
+def query(place: Path) -> Target:
+    """A query."""
+    del place
+
+    def run(data: bytes) -> bool:
+        mask(TABLE, data.decode("utf-8", "replace"))
+        return True
+
+    return run
+
+
+def about(place: Path) -> Target:
+    """What people say of a dataset, as YAML, and the card that is made of it."""
+    path = place / "about.yaml"
+    manifest: dict[str, Any] = json.loads((place / "whole" / "dataset.json").read_bytes())
+
+    def run(data: bytes) -> bool:
+        path.write_bytes(data)
+        said = amend(default_governance(), read_about(path))
+        for language in ("en", "ja"):
+            card(manifest | {"governance": said}, language, "made").encode()
+        return True
+
+    return run
+
+
+TARGETS: dict[str, Callable[[Path], Target]] = {
+    f.__name__: f for f in (shard, media, described, robomimic, config, query, about)
+}
+
+
+def guarded(target: Target) -> Target:
+    """Return a target that takes errors of ours for a refusal: one sentence, not a long one."""
+
+    def run(data: bytes) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return target(data)
+            except GenbaError as error:
+                text = str(error)
+                assert len(text) < 2000, f"a sentence of {len(text)} letters: {text[:100]}"
+                return False
+
+    return run
