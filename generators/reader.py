@@ -27,13 +27,13 @@ from generators.schema import (
 from generators.stats import Stats
 from generators.structure import MAX_COLUMN_BYTES, check_structure
 from sim.episode import Outcome
-from sim.errors import unknown
+from sim.errors import GenbaError, unknown
 
 Array = NDArray[Any]
 T = TypeVar("T")
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, OverflowError, MemoryError, UnicodeError)
+_FAULTS = (OSError, RuntimeError, ValueError, LookupError, TypeError, OverflowError, MemoryError, AttributeError)
 
 
 class ColumnError(DatasetError):
@@ -69,7 +69,8 @@ class Shard:
 
     def __len__(self) -> int:
         """Number of episodes."""
-        return self.shape("episodes/episode_id")[0]
+        with readable(f"{self.path.name}: episodes/episode_id"):
+            return self.shape("episodes/episode_id")[0]
 
     def __enter__(self) -> Self:
         return self
@@ -207,7 +208,7 @@ def readable(where: str) -> Generator[None]:
     """Turn what HDF5 and JSON raise into one sentence."""
     try:
         yield
-    except DatasetError:
+    except GenbaError:
         raise
     except _FAULTS as error:
         raise DatasetError(f"{where} cannot be read: {error}") from None
@@ -298,7 +299,8 @@ def find_damage(path: Path) -> list[tuple[str, str]]:
 
 def read_statistics(shard: Shard) -> dict[str, Stats]:
     """Return a shard's statistics by column."""
-    return {name: Stats.from_rows(shard.read(path)) for name, path in shard.under(DERIVED).items()}
+    with readable(f"{shard.path.name}: its statistics"):
+        return {name: Stats.from_rows(shard.read(path)) for name, path in shard.under(DERIVED).items()}
 
 
 def read_table(shard: Shard, prefix: str = "") -> dict[str, Array]:

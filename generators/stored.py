@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from generators.media.reader import MediaShard, Shots, open_media
-from generators.reader import Shard, open_trusted, open_untrusted
+from generators.reader import Shard, open_trusted, open_untrusted, readable
 from generators.schema import DatasetError, Header
 from sim.distributions import Value
 from sim.episode import Episode, Outcome, Stream
@@ -36,11 +36,13 @@ class StoredEpisode:
 
     def __len__(self) -> int:
         """Number of control steps T."""
-        return int(self.fact("length"))
+        with readable(f"{self.shard}: episodes/length"):
+            return _count(int(self.fact("length")))
 
     def fact(self, name: str) -> Any:  # noqa: ANN401 - a number or text
         """Return the episode's value in a column of /episodes: "episode_id", "return", "instruction/en" ..."""
-        return self._shard.index(name)[self._row].item()
+        with readable(f"{self.shard}: episodes/{name}"):
+            return self._shard.index(name)[self._row].item()
 
     def array(self, column: str) -> Array:
         """Read the episode's rows of a column: "obs/x", "steps/action", "state/control", "streams/f/value" ..."""
@@ -79,13 +81,14 @@ class StoredEpisode:
     @property
     def outcome(self) -> Outcome:
         """How it ended."""
-        return Outcome(self.fact("outcome"))
+        with readable(f"{self.shard}: episodes/outcome"):
+            return Outcome(self.fact("outcome"))
 
     @property
     def parameters(self) -> dict[str, Value]:
         """What was drawn, by dotted name."""
         shard = self._shard
-        return {name: shard.index(f"params/{name}")[self._row].item() for name in shard.under("episodes/params/")}
+        return {name: self.fact(f"params/{name}") for name in shard.under("episodes/params/")}
 
     @property
     def instruction(self) -> dict[str, str]:
@@ -120,7 +123,8 @@ class StoredEpisode:
         """The model, for people to read."""
         start = self.fact("model_xml/start")
         stored = self._shard.read("episodes/model_xml/value", start, start + self.fact("model_xml/count"))
-        return stored.tobytes().decode()
+        with readable(f"{self.shard}: episodes/model_xml"):
+            return stored.tobytes().decode()
 
     @property
     def control_stride(self) -> int:
@@ -131,7 +135,8 @@ class StoredEpisode:
     def control_ns(self) -> int:
         """How long a control step lasts."""
         known = self._shard.attributes
-        return int(known["substeps"]) * round(float(known["timestep_s"]) * 1e9)
+        with readable(f"{self.shard}: its control rate"):
+            return int(known["substeps"]) * round(float(known["timestep_s"]) * 1e9)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -261,6 +266,12 @@ class Shards:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(Shards, trusted=self._trusted, root=self._root), (self.paths, self._media)
+
+
+def _count(number: int) -> int:
+    if number < 0:
+        raise ValueError(f"it is {number}")
+    return number
 
 
 @contextlib.contextmanager

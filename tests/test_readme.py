@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = ["--episodes", "2", "--episodes-per-shard", "1", "--workers", "2"]
+PILOT = ["--episodes", "2", "--pilot", "2"]
 
 
 def blocks(language):
@@ -46,11 +47,11 @@ def test_the_commands_run_as_written_but_for_their_sizes(folder, monkeypatch):
         if args[0] == "view":  # serves until it is stopped; tested with the commands
             continue
         args = [a.replace("/tmp/crane", str(folder / "ci")) for a in args]
-        small = SMALL if args[0] == "generate" else []
+        small = {"generate": SMALL, "plan": PILOT}.get(args[0], [])
         done = run(["-c", code, *args, *small], folder)
         assert done.returncode == 0, (args, done.stderr, done.stdout)
         ran.append(args[0])
-    assert {"generate", "resume", "validate", "describe"} <= set(ran)
+    assert {"generate", "resume", "validate", "describe", "filter", "split", "export", "report", "card"} <= set(ran)
 
 
 def test_the_python_blocks_run(folder):

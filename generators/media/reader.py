@@ -73,7 +73,8 @@ class MediaShard:
 
     def __len__(self) -> int:
         """Number of episodes."""
-        return len(self._index["episode_id"])
+        with readable(f"{self.path.name}: episodes/episode_id"):
+            return len(self._index["episode_id"])
 
     def __enter__(self) -> Self:
         return self
@@ -114,13 +115,17 @@ class MediaShard:
         """
         start, stop = self.span(row)
         step, t_ns, poses = (self.column(n, start, stop) for n in ("step", "t_ns", "T_world_cam"))
-        near, far = float(self.attributes["near"]), float(self.attributes["far"])
-        return Shots(step, t_ns, self.column("K", row, row + 1)[0], poses, near, far, self.segments)
+        with readable(f"{self.path.name}: {self.header.camera}"):
+            near, far = float(self.attributes["near"]), float(self.attributes["far"])
+            return Shots(step, t_ns, self.column("K", row, row + 1)[0], poses, near, far, self.segments)
 
     def span(self, row: int) -> tuple[int, int]:
         """Return the first and last + 1 picture of an episode."""
-        start, count = int(self._index["frame_start"][row]), int(self._index["frame_count"][row])
-        return start, start + count
+        with readable(f"{self.path.name}: where an episode's pictures are"):
+            start, count = int(self._index["frame_start"][row]), int(self._index["frame_count"][row])
+            if min(start, count) < 0:
+                raise ValueError(f"{count} from {start} on")
+            return start, start + count
 
     def images(self, row: int, kind: str, start: int = 0, stop: int | None = None) -> Array:
         """Read pictures of an episode.
