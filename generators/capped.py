@@ -50,13 +50,11 @@ def read_capped(path: Path, most: int = MAX_BYTES, *, within: Path | None = None
         OSError: as the system says.
     """
     check_plain(path, within)
-    if path.stat().st_size > most:
-        raise FileError(f"it is larger than {_size(most)}")
     with open(path, "rb", opener=_at_once) as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise FileError(f"it is larger than {_size(most)}")
-    return data
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise FileError(f"it is larger than {_size(most)}")
+        return file.read(size)
 
 
 def read_json(path: Path, most: int = MAX_BYTES, *, within: Path | None = None) -> Any:  # noqa: ANN401 - JSON

@@ -126,9 +126,12 @@ def _check_rows(path: Path, metadata: Any, rows: int) -> None:  # noqa: ANN401 -
 def _written_out(table: pa.Table, most: int) -> pa.Table:
     """Return a table whose columns of text hold the text itself, where that is not too much."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     coded = [i for i, field in enumerate(table.schema) if pa.types.is_dictionary(field.type)]
+    if not coded:
+        return table
+    import pyarrow.compute as pc  # takes a while, and much memory
+
     size = 0
     for i in coded:
         for chunk in table.column(i).chunks:

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.capped import check_plain
+from generators.capped import FileError, check_plain
 from generators.schema import (
     DERIVED,
     DatasetError,
@@ -25,7 +25,7 @@ from generators.schema import (
     read_header,
 )
 from generators.stats import Stats
-from generators.structure import MAX_COLUMN_BYTES, check_structure
+from generators.structure import HEAP_BYTES, MAX_COLUMN_BYTES, check_heaps, check_structure
 from sim.episode import Outcome
 from sim.errors import GenbaError, unknown
 
@@ -208,6 +208,8 @@ def readable(where: str) -> Generator[None]:
     """Turn what HDF5 and JSON raise into one sentence."""
     try:
         yield
+    except FileError as error:
+        raise DatasetError(f"{where} cannot be read: {error}") from None
     except GenbaError:
         raise
     except _FAULTS as error:
@@ -256,6 +258,8 @@ def open_file(path: Path, check: Callable[[h5py.File], None] | None, make: Calla
             with path.open("rb") as raw:
                 if raw.read(len(_SIGNATURE)) != _SIGNATURE:
                     raise DatasetError(f"{path.name} is no HDF5 file")
+                if check is not None:
+                    check_heaps(raw.read(HEAP_BYTES))
             file = h5py.File(path, "r")
             if check is not None:
                 check(file)

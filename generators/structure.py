@@ -19,6 +19,8 @@ PICTURES = ("rgb", "depth", "segmentation", "value")  # columns of media shards 
 MAX_PICTURE_BYTES = 1 << 40
 MAX_PICTURE_RATIO = 1 << 15  # zstd puts 128 KiB of one value into 4 bytes
 MAX_OBJECTS = 100_000
+HEAP_BYTES = 8 << 20  # of a file's beginning, in which heaps are looked at before HDF5 does
+_HEAP = b"GCOL\x01\0\0\0"
 MAX_PATH = 1000  # letters
 
 
@@ -74,6 +76,26 @@ def check_structure(
                 _check_dataset(child, dataset, *limits, what)
             else:
                 raise DatasetError(f"{child} is a named type, which {what} never contains")
+
+
+def check_heaps(data: bytes) -> None:
+    """Refuse texts of attributes that are stored so that HDF5 would never come to their end.
+
+    Args:
+        data: the beginning of the file, where ours keep them.
+
+    Raises:
+        DatasetError: a piece of free space has no size.
+    """
+    at = data.find(_HEAP)
+    while at >= 0:
+        place, end = at + 16, at + int.from_bytes(data[at + 8 : at + 16], "little")
+        while place + 16 <= min(end, len(data)):
+            number, size = data[place : place + 2], int.from_bytes(data[place + 8 : place + 16], "little")
+            if number == bytes(2) and size == 0:
+                raise DatasetError(f"the texts of its attributes are damaged: free space of no size at byte {place}")
+            place += size if number == bytes(2) else 16 + -(-size // 8) * 8
+        at = data.find(_HEAP, at + 4)
 
 
 def _check_attributes(path: str, node: Any, what: str) -> None:  # noqa: ANN401 - h5py's low-level objects have no types

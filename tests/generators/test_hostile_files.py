@@ -114,3 +114,17 @@ def test_indices_that_lie_are_errors_of_ours(small, tmp_path):
             file[f"episodes/{column}"][0] = value
         with shard_episodes(path, trusted=False) as episodes, pytest.raises(DatasetError, match=r"^shard-00000\.h5"):
             episodes[0].load()
+
+
+def test_a_heap_in_which_hdf5_would_turn_for_ever_is_refused(small, tmp_path, refused):
+    data = bytearray(small.read_bytes())
+    heap, free = data.find(b"GCOL\x01"), 0
+    while heap >= 0 and not free:
+        place, end = heap + 16, heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
+        while place + 16 <= end and data[place : place + 2] != bytes(2):
+            place += 16 + -(-int.from_bytes(data[place + 8 : place + 16], "little") // 8) * 8
+        free = place if place + 16 <= end else 0
+        heap = data.find(b"GCOL\x01", heap + 4)
+    data[free + 8 : free + 16] = bytes(8)
+    (tmp_path / "s.h5").write_bytes(data)
+    assert "free space of no size" in refused(lambda: open_untrusted(tmp_path / "s.h5"))
