@@ -82,10 +82,11 @@ def image_generation(task_name: str, size: Size) -> Ratio:
 
 def two_drawing_workers(task_name: str, size: Size) -> Ratio:
     """Compare what a second worker gains with what a second process of bare physics and rendering gains."""
+    shards = max(2, size.shards)
     with tempfile.TemporaryDirectory() as folder:
-        jobs = _jobs(task_name, size.shards, 1, Path(folder) / "data")
+        jobs = _jobs(task_name, shards, 1, Path(folder) / "data")
         ours = gain(_fresh, jobs, size)
-    theirs = gain(functools.partial(_bare_job, task_name), [(0,)] * size.shards, size)
+    theirs = gain(functools.partial(_bare_job, task_name), [(0,)] * shards, size)
     note = f"two workers give {ours:.2f} times one; two bare processes {theirs:.2f}"
     return Ratio("pictures: gain by a second worker / by a second bare process", ours / theirs, ">= 0.97", note)
 

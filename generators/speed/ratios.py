@@ -225,11 +225,11 @@ def _fresh_shard(job: Job) -> None:
 
 
 def gain(work: Callable[[Any], object], jobs: Sequence[object], size: Size) -> float:
-    """Return one worker's time over two workers' for some jobs, not counting their start."""
+    """Return one worker's time over two workers' for some jobs, at least two, not counting their start."""
     pools = [ProcessPoolExecutor(n, get_context("spawn"), initializer=prepare_worker) for n in (1, 2)]
     try:
         for workers, pool in enumerate(pools, 1):
-            list(pool.map(functools.partial(_warm, work), [jobs[0]] * workers))
+            list(pool.map(functools.partial(_warm, work), jobs[:workers]))  # two never write one shard
         one, two = alternate(*(lambda p=p: list(p.map(work, jobs)) for p in pools), rounds=max(1, size.rounds // 2))
         return one / two
     finally:
