@@ -2,11 +2,9 @@
 
 import dataclasses
 import json
-import math
 import sys
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 
 from generators.commands._options import OptionalInt, parse
@@ -14,10 +12,9 @@ from generators.commands._tables import print_table
 from generators.commands.generate import Options as GenerateOptions
 from generators.commands.generate import Settings, configure
 from generators.config import ConfigError
+from generators.forecast.costs import estimate, shard_costs
 from generators.forecast.pilot import Pilot, run_pilots
 from generators.forecast.schedule import HANDOUT, Cluster, Schedule, scaling, worthwhile
-from generators.intervals import wilson
-from generators.plan import Plan
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 5000, 10000)
 
@@ -79,49 +76,6 @@ def main(argv: list[str]) -> int:
         _tell(here, pilots)
         _tell_cluster(clusters, options, len(seconds))
     return 0
-
-
-def shard_costs(plan: Plan, pilots: list[Pilot]) -> tuple[list[float], list[float]]:
-    """Return for each shard the seconds that it takes, its episodes drawn from the pilot's, and its bytes."""
-    rng = np.random.default_rng(plan.seed)
-    by_task = {pilot.task: pilot for pilot in pilots}
-    seconds: list[float] = []
-    sizes: list[float] = []
-    for shard in plan.shards:
-        pilot = by_task[shard.task]
-        cost = float(rng.choice(pilot.sizes(), shard.count).sum())
-        seconds.append(cost * pilot.seconds_each)
-        sizes.append(cost * pilot.bytes_each)
-    return seconds, sizes
-
-
-def estimate(plan: Plan, pilots: list[Pilot], workers: int, seconds: list[float]) -> dict[str, Any]:
-    """Return what the whole job costs on this machine; intervals are [low, high]."""
-    core_s = sum(p.episodes * p.seconds_each for p in pilots)
-    error = math.sqrt(sum((p.episodes * p.seconds_each * p.error) ** 2 for p in pilots))
-    size = sum(p.episodes * p.bytes_each for p in pilots)
-    size_error = math.sqrt(sum((p.episodes * p.bytes_each * p.error) ** 2 for p in pilots))
-    bounds = [wilson(p.successes, len(p.lengths)) for p in pilots]
-    total = sum(p.episodes for p in pilots)
-    shares = [sum(p.episodes * b[i] for p, b in zip(pilots, bounds, strict=True)) / total for i in (0, 1)]
-    good = sum(p.episodes * p.successes / len(p.lengths) for p in pilots) / total
-    at_a_time = max(1, min(workers, len(seconds)))
-    longest = max(sum(seconds) / at_a_time, max(seconds)) / sum(seconds)  # of the work, on the busiest worker
-    return {
-        "episodes": total,
-        "workers": workers,
-        "hours": core_s * longest / 3600,
-        "hours_95": [(core_s - error) * longest / 3600, (core_s + error) * longest / 3600],
-        "core_hours": core_s / 3600,
-        "core_hours_95": [(core_s - error) / 3600, (core_s + error) / 3600],
-        "bytes": size,
-        "bytes_95": [size - size_error, size + size_error],
-        "files": sum(next(p.files for p in pilots if p.task == s.task) for s in plan.shards) + 5,
-        "shards": len(plan.shards),
-        "shard_s": float(np.median(seconds)),
-        "yield": good,
-        "yield_95": shares,
-    }
 
 
 def _check(options: Options) -> None:

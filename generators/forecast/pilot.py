@@ -14,7 +14,6 @@ from pathlib import Path
 
 from generators.config import GenerateConfig, make_config
 from generators.driver import start
-from generators.executors import run_inline
 from generators.media_manifest import wanted_media
 from generators.plan import Plan
 from generators.stored import shard_episodes
@@ -102,7 +101,7 @@ def _pilot(config: GenerateConfig, folder: Path, scratch: Path, number: int, epi
     plan = start(make_config(asked), folder)
     job = Job(plan.shards[0], plan, str(out), wanted_media(out, plan).get(plan.shards[0].task, ()))
     begun = time.perf_counter()
-    (report,) = run_inline(run_shard, [job])
+    report = run_shard(job)
     seconds = time.perf_counter() - begun
     lengths, successes = _outcomes(out, plan)
     size = report.bytes + sum(m.bytes for m in report.media)
