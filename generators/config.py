@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from generators.capped import FileError, read_capped
+from generators.watchdog import TIME_LIMIT_S
 from sim.errors import GenbaError, nearest
 
 MAX_EPISODES = 10_000_000
@@ -121,6 +122,7 @@ class GenerateConfig(BaseModel):
         cameras: camera -> what is wanted of it, or a list of names: pictures are drawn from the recorded states.
         ray_address: a running Ray cluster, instead of a Ray of our own.
         resources: what Ray reserves for each worker.
+        time_limit_s: how long one shard may take; a worker that takes longer is ended and its shard tried again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -138,6 +140,7 @@ class GenerateConfig(BaseModel):
     cameras: Cameras = Field(default_factory=dict)
     ray_address: str | None = None
     resources: Resources = Field(default_factory=Resources)
+    time_limit_s: float = Field(default=TIME_LIMIT_S, gt=0, le=1e7, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _one_or_several(self) -> Self:

@@ -30,6 +30,7 @@ from generators.media_manifest import (
 )
 from generators.plan import Plan, check_unchanged, make_plan, read_plan, to_json
 from generators.schema import MANIFEST
+from generators.watchdog import Limit
 from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard, settled
 from sim.errors import GenbaError
 
@@ -153,7 +154,8 @@ def generate(config: GenerateConfig, folder: Path | None = None, *, overwrite: b
         overwrite: whether to delete a dataset that is in the way.
     """
     plan = start(config, folder or Path.cwd(), overwrite=overwrite)
-    executor = choose(config.executor, config.workers, cluster_of(config, plan))
+    limit = Limit(config.time_limit_s)
+    executor = choose(config.executor, config.workers, cluster_of(config, plan), limit=limit)
     return run(config.out, plan, executor=executor, on_report=lambda _: None)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from generators.config import Resources
+from generators.watchdog import Limit, trace_of, watched, watched_here
 from generators.worker import prepare_worker
 from sim.errors import GenbaError
 
@@ -78,7 +79,12 @@ class Cluster:
 
 
 def choose(
-    executor: str, workers: int, cluster: Cluster | None = None, *, stop: Callable[[], bool] = _never
+    executor: str,
+    workers: int,
+    cluster: Cluster | None = None,
+    *,
+    stop: Callable[[], bool] = _never,
+    limit: Limit | None = None,
 ) -> Executor:
     """Return the executor for a configuration; "auto" takes the simplest that serves.
 
@@ -87,15 +93,16 @@ def choose(
         workers: how many jobs run at a time.
         cluster: for Ray.
         stop: once it says so no further job is begun, and those that run are finished.
+        limit: how long a job may take; None for as long as it likes.
     """
     cluster = cluster or Cluster()
     if executor == "auto":
         executor = "ray" if cluster.address else ("inline" if workers == 1 else "processes")
     if executor == "inline":
-        return functools.partial(run_inline, stop=stop)
+        return functools.partial(run_inline, stop=stop, limit=limit)
     if executor == "ray":
-        return functools.partial(run_ray, workers=workers, cluster=cluster, stop=stop)
-    return functools.partial(run_processes, workers=workers, stop=stop)
+        return functools.partial(run_ray, workers=workers, cluster=cluster, stop=stop, limit=limit)
+    return functools.partial(run_processes, workers=workers, stop=stop, limit=limit)
 
 
 def results(found: Iterator[R | Lost]) -> Iterator[R]:
@@ -110,28 +117,37 @@ def results(found: Iterator[R | Lost]) -> Iterator[R]:
         yield result
 
 
-def run_inline(work: Callable[[J], R], jobs: Sequence[J], *, stop: Callable[[], bool] = _never) -> Iterator[R]:
+def run_inline(
+    work: Callable[[J], R], jobs: Sequence[J], *, stop: Callable[[], bool] = _never, limit: Limit | None = None
+) -> Iterator[R]:
     """Run the jobs in this process, one after the other."""
     for job in jobs:
         if stop():
             return
-        yield work(job)
+        yield work(job) if limit is None else watched_here(work, job, limit)
 
 
 def run_processes(
-    work: Callable[[J], R], jobs: Sequence[J], *, workers: int, stop: Callable[[], bool] = _never
+    work: Callable[[J], R],
+    jobs: Sequence[J],
+    *,
+    workers: int,
+    stop: Callable[[], bool] = _never,
+    limit: Limit | None = None,
 ) -> Iterator[R | Lost]:
     """Run the jobs in worker processes of this machine.
 
-    Where a worker dies, those that ran then are run again one at a time, so that none is blamed for another.
+    Where a worker dies, those that ran then are run again at the end, one at a time, so that none is blamed for another
+    and none holds up the others.
     """
+    timed = work if limit is None else functools.partial(watched, work, seconds=limit.seconds)
     waiting = list(reversed(jobs))
     suspects: list[J] = []
     while (waiting or suspects) and not stop():
-        if suspects:
-            yield from _alone(work, suspects.pop())
-        elif waiting:
-            suspects += yield from _together(work, waiting, workers, stop)
+        if waiting:
+            suspects += yield from _together(timed, waiting, workers, stop)
+        else:
+            yield from _alone(timed, suspects.pop(), limit)
 
 
 def _together(
@@ -159,7 +175,7 @@ def _together(
     return []
 
 
-def _alone(work: Callable[[J], R], job: J) -> Iterator[R | Lost]:
+def _alone(work: Callable[[J], R], job: J, limit: Limit | None) -> Iterator[R | Lost]:
     """Run a job by itself; the time that it was suspected counts as one that its worker died."""
     for _ in range(ATTEMPTS - 1):
         pool = _pool(1)
@@ -170,7 +186,8 @@ def _alone(work: Callable[[J], R], job: J) -> Iterator[R | Lost]:
             continue
         finally:
             _stop(pool)
-    yield Lost(job, f"its worker process died {ATTEMPTS} times: out of memory, or a crash; try fewer workers")
+    died = f"its worker process died {ATTEMPTS} times: out of memory, or a crash; try fewer workers"
+    yield Lost(job, _too_long(job, limit) or died)
 
 
 def run_ray(
@@ -180,6 +197,7 @@ def run_ray(
     workers: int,
     cluster: Cluster | None = None,
     stop: Callable[[], bool] = _never,
+    limit: Limit | None = None,
 ) -> Iterator[R | Lost]:
     """Run the jobs as Ray tasks, on a Ray of our own or on the one at an address.
 
@@ -193,7 +211,7 @@ def run_ray(
     memory = None if wanted.memory_gb is None else int(wanted.memory_gb * 2**30)
     options = {"num_cpus": wanted.cpus, "num_gpus": wanted.gpus, "memory": memory, "max_retries": ATTEMPTS - 1}
     try:
-        remote = ray.remote(**options)(work)
+        remote = ray.remote(**options)(_timed(work, limit))
         waiting = list(reversed(jobs))
         running: dict[Any, J] = {}
         while waiting or running:
@@ -203,20 +221,35 @@ def run_ray(
             if not running:
                 return
             done, _ = ray.wait(list(running), num_returns=1)
-            yield _taken(ray, done[0], running.pop(done[0]))
+            yield _taken(ray, done[0], running.pop(done[0]), limit)
     finally:
         ray.shutdown()
         if ours:
             os.environ.pop("RAY_AUTH_TOKEN", None)  # it opens no other Ray
 
 
-def _taken(ray: Any, done: Any, job: object) -> Any:  # noqa: ANN401 - a module and a reference without types
+def _timed(work: Callable[[J], R], limit: Limit | None) -> Callable[[J], R]:
+    """Return what Ray is to run, a function: it takes nothing else."""
+    if limit is None:
+        return work
+    seconds = limit.seconds
+
+    def timed(job: J) -> R:
+        return watched(work, job, seconds)
+
+    return timed
+
+
+def _taken(ray: Any, done: Any, job: object, limit: Limit | None) -> Any:  # noqa: ANN401 - a module without types
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.RayError as error:
-        return Lost(job, f"Ray gave it up after {ATTEMPTS} attempts: {' '.join(str(error).split())[:300]}")
+        why = f"Ray gave it up after {ATTEMPTS} attempts: {' '.join(str(error).split())[:300]}"
+        if limit is not None and trace_of(job) is None:  # the worker was on another machine
+            why += f"; or it took longer than {limit.seconds:g} s"
+        return Lost(job, _too_long(job, limit) or why)
 
 
 def _start_ray(workers: int, cluster: Cluster) -> Any:  # noqa: ANN401 - a module without types
@@ -286,6 +319,15 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         process.kill()
     for process in processes:
         process.join()
+
+
+def _too_long(job: object, limit: Limit | None) -> str:
+    """Say that a job took longer than it may, if that was why its last worker died, else nothing."""
+    where = None if limit is None else trace_of(job)
+    if limit is None or not where:
+        return ""
+    times = f"{ATTEMPTS} times it took longer than {limit.seconds:g} s"
+    return f"{times}, the last time {where}; give --time-limit-s more if it is only slow"
 
 
 def _name(job: object) -> str:

@@ -28,6 +28,7 @@ from generators.reader import file_sha256
 from generators.schema import SHARDS, DatasetError
 from generators.states import rebuild, states_at
 from generators.stored import StoredEpisode, shard_episodes
+from generators.watchdog import trace_path
 from scenes.catalog import load_task
 from sim.cameras import segments
 from sim.errors import RenderError
@@ -63,6 +64,11 @@ class MediaJob:
     file_sha256: str
     again: bool = False
     trusted: bool = False
+
+    @property
+    def trace_path(self) -> Path:
+        """Where a worker that takes too long leaves where it was."""
+        return trace_path(self.out, self.shard.name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

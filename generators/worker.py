@@ -18,6 +18,7 @@ from generators.media.shots import Shot
 from generators.plan import Plan, Shard
 from generators.reader import file_sha256
 from generators.schema import Header
+from generators.watchdog import trace_path
 from generators.writer import ShardWriter
 from scenes.catalog import load_task
 from sim import parameters
@@ -45,6 +46,11 @@ class Job:
     def report_path(self) -> Path:
         """Where the report is kept: it lets a later run trust the file without reading it twice."""
         return Path(self.out) / "logs" / f"{self.shard.name.removesuffix('.h5')}.json"
+
+    @property
+    def trace_path(self) -> Path:
+        """Where a worker that takes too long leaves where it was."""
+        return trace_path(self.out, self.shard.name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

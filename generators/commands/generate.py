@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from generators.config import ConfigError, GenerateConfig, load_yaml, make_confi
 from generators.executors import choose
 from generators.plan import Plan
 from generators.progress import Progress
+from generators.watchdog import Limit
 from generators.worker import ShardReport
 from scenes.catalog import task_names
 from sim.errors import nearest
@@ -57,6 +59,8 @@ class Options(CameraFlags):
     """Share of episodes in which the expert is made worse, for honest failures [0.15]."""
     ray_address: OptionalText = None
     """A running Ray cluster to use."""
+    time_limit_s: OptionalFloat = None
+    """How long one shard may take, s; a worker that takes longer is ended and its shard tried again [3600]."""
     set: Settings = ()
     """A parameter's value, distribution, or part of one (friction.low=0.1); may be repeated."""
     overwrite: bool = False
@@ -87,7 +91,8 @@ def configure(options: Options) -> tuple[GenerateConfig, Path]:
         data, folder = {"task": options.target}, Path.cwd()
     else:
         raise ConfigError(f"no task or YAML file {options.target!r}{nearest(options.target, task_names())}")
-    names = ("episodes", "seed", "out", "executor", "workers", "episodes_per_shard", "degraded", "ray_address")
+    names = ("episodes", "seed", "out", "executor", "workers", "episodes_per_shard", "degraded")
+    names += ("ray_address", "time_limit_s")
     data |= {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     if options.set:
         data["parameters"] = dict(data.get("parameters") or {}) | parse_settings(options.set)
@@ -133,7 +138,8 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
         done.append(report)
         progress.report(report)
 
-    executor = choose(config.executor, config.workers, driver.cluster_of(config, plan), stop=drain.requested)
+    cluster, limit = driver.cluster_of(config, plan), limit_of(config, f"genba resume {out}")
+    executor = choose(config.executor, config.workers, cluster, stop=drain.requested, limit=limit)
     try:
         with progress:
             reports = driver.run(out, plan, executor=executor, on_report=on_report)
@@ -163,6 +169,17 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
     if first:
         print(f"genba: {raised} of {plan.attempts} episodes raised; the first: {first}", file=sys.stderr)
     return 1 if raised else 0
+
+
+def limit_of(config: GenerateConfig, again: str) -> Limit:
+    """Return how long a shard may take; this process itself ends where it has no workers that could."""
+
+    def end(job: Any, where: str) -> None:  # noqa: ANN401 - a shard's, or its pictures'
+        took = f"{job.shard.name} took longer than {config.time_limit_s:g} s, {where}"
+        print(f"genba: {took}; continue with: {again} (--time-limit-s if it is only slow)", file=sys.stderr, flush=True)
+        os._exit(3)  # no exception reaches a thread that hangs
+
+    return Limit(config.time_limit_s, end)
 
 
 class _Drain:

@@ -12,7 +12,8 @@ import tyro
 
 from generators import driver
 from generators.commands._cameras import CameraFlags, flagged_cameras
-from generators.commands._options import OptionalExecutor, OptionalInt, parse
+from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, parse
+from generators.commands.generate import limit_of
 from generators.config import Cameras, ConfigError, make_config
 from generators.dataset import read_manifest
 from generators.executors import choose
@@ -47,6 +48,8 @@ class Options(CameraFlags):
     """How many worker processes [as planned]."""
     again: bool = False
     """Draw also what is there already."""
+    time_limit_s: OptionalFloat = None
+    """How long one shard may take, s [as planned]."""
     json: bool = False
     """Print the result as JSON on stdout."""
 
@@ -61,10 +64,12 @@ def main(argv: list[str]) -> int:
     plan = read_plan(out / "plan.json")
     wanted = _wanted(options, plan, manifest.get("media", {}))
     check_drawable(shot for shots in wanted.values() for shot in shots)
-    changed = {n: getattr(options, n) for n in ("executor", "workers") if getattr(options, n) is not None}
+    names = ("executor", "workers", "time_limit_s")
+    changed = {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     config = make_config(plan.config | changed)
     signal.signal(signal.SIGTERM, _interrupt)
-    executor = choose(config.executor, config.workers, driver.cluster_of(config, plan))
+    limit = limit_of(config, f"genba render {out}")
+    executor = choose(config.executor, config.workers, driver.cluster_of(config, plan), limit=limit)
     shards = [s for s in plan.shards if wanted.get(s.task)]
     progress = Progress(sum(s.count for s in shards), len(shards), "drawing")
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from generators import driver
-from generators.commands._options import OptionalExecutor, OptionalInt, parse
+from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, parse
 from generators.commands.generate import finish
 from generators.config import make_config
 
@@ -26,6 +26,8 @@ class Options:
     """Where shards are made; it changes no byte [as planned]."""
     workers: OptionalInt = None
     """How many worker processes [as planned]."""
+    time_limit_s: OptionalFloat = None
+    """How long one shard may take, s [as planned]."""
     json: bool = False
     """Print the result as JSON on stdout."""
 
@@ -34,6 +36,7 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     options = parse(Options, argv, "genba resume")
     plan = driver.reopen(options.dataset)
-    changed = {n: getattr(options, n) for n in ("executor", "workers") if getattr(options, n) is not None}
+    names = ("executor", "workers", "time_limit_s")
+    changed = {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     config = make_config(plan.config | changed)
     return finish(options.dataset, plan, config, as_json=options.json)
