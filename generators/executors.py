@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -267,6 +268,7 @@ def _start_ray(workers: int, cluster: Cluster) -> Any:  # noqa: ANN401 - a modul
     except ImportError as error:
         raise ExecutorError(f"Ray cannot be imported: {error}") from None
     own: dict[str, Any] = {}
+    asked = signal.getsignal(signal.SIGTERM)
     if address is None:
         cpus, gpus = math.ceil(workers * cluster.resources.cpus), math.ceil(workers * cluster.resources.gpus)
         own = {"num_cpus": cpus, "num_gpus": gpus or None, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
@@ -280,6 +282,9 @@ def _start_ray(workers: int, cluster: Cluster) -> Any:  # noqa: ANN401 - a modul
         )
     except Exception as error:
         raise ExecutorError(f"Ray does not start: {' '.join(str(error).split())[:300]}") from None
+    finally:
+        if asked is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, asked)  # Ray would end this process at once
     return ray
 
 

@@ -293,9 +293,10 @@ def test_resume_makes_a_shard_anew_that_somebody_has_damaged_and_keeps_one_that_
     assert sums(out) == reference
 
 
-def test_a_first_sigterm_finishes_the_shards_under_way_and_leaves_the_rest_to_resume(tmp_path):
+@pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=pytest.mark.faults)])
+def test_a_first_sigterm_finishes_the_shards_under_way_and_leaves_the_rest_to_resume(executor, tmp_path):
     out = tmp_path / "data"
-    config = {"task": TASK, "episodes": 60, "episodes_per_shard": 2, "out": str(out), "executor": "processes"}
+    config = {"task": TASK, "episodes": 60, "episodes_per_shard": 2, "out": str(out), "executor": executor}
     driver.start(make_config(config | {"workers": 2}), EXAMPLES)
     process = start_resume(out)
     deadline = time.monotonic() + 60
