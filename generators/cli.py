@@ -33,6 +33,7 @@ COMMANDS = {
     "page": "make a page of a task: parameters with sources, pictures, figures, anchors",
     "view": "watch a task or a recorded episode in a browser",
     "bench": "measure the speed of this machine, as ratios",
+    "faults": "disturb the program on purpose, and see whether it loses anything",
     "env": "tell versions, places and open ports",
 }
 EXIT_CODES = (

@@ -1,0 +1,61 @@
+"""A small disk of its own for the datasets, which can be filled to the last byte without harm to anything else."""
+
+import contextlib
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+SIZE_MB = 256
+_INSIDE = "GENBA_FAULTS_INSIDE"
+_CHUNK = 1 << 20
+
+
+def enter() -> None:
+    """Start this command again where it may mount a disk that nobody else sees; stay where that cannot be."""
+    if sys.platform != "linux" or _INSIDE in os.environ or shutil.which("unshare") is None:
+        return
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode == 0:
+        os.environ[_INSIDE] = "1"
+        os.execvp("unshare", [*unshare, sys.executable, "-m", "generators.cli", *sys.argv[1:]])
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Generator[bool]:
+    """Mount a disk of 256 MB on a folder; yield whether that could be done."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "genba-faults", str(folder)]
+    inside = _INSIDE in os.environ  # elsewhere it would be seen by all
+    mounted = inside and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
+
+
+def fill(ballast: Path) -> int:
+    """Write a file until not a byte more fits; return its size."""
+    with ballast.open("wb", buffering=0) as file:
+        for size in (_CHUNK, 4096, 1):
+            with contextlib.suppress(_Full):
+                while True:
+                    _write(file.fileno(), size)
+    return ballast.stat().st_size
+
+
+class _Full(Exception):
+    """No space left on the disk."""
+
+
+def _write(file: int, size: int) -> None:
+    try:
+        os.write(file, bytes(size))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _Full from None
+        raise
