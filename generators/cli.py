@@ -15,6 +15,7 @@ COMMANDS = {
     "generate": "generate a dataset from a YAML file or a task",
     "plan": "tell what a dataset will cost, here and on a cluster",
     "resume": "continue a dataset that was interrupted",
+    "fetch": "bring a dataset from a store into a folder, every hash checked",
     "render": "draw a dataset's pictures from its recorded states",
     "info": "tell what a dataset holds",
     "validate": "check a dataset: hashes, contents (--deep), exact replay (--replay)",

@@ -31,6 +31,11 @@ def _both(value: Any) -> Any:  # noqa: ANN401 - YAML
     return (value, value) if isinstance(value, int) else value
 
 
+def _place(value: Any) -> Any:  # noqa: ANN401 - YAML
+    return value if isinstance(value, str) and "://" in value else Path(value) if isinstance(value, str) else value
+
+
+Out = Annotated[Path | str, BeforeValidator(_place)]
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 Size = Annotated[tuple[Pixels, Pixels], BeforeValidator(_both)]
 
@@ -113,7 +118,7 @@ class GenerateConfig(BaseModel):
         tasks: several tasks with their numbers of episodes, instead of `task` and `episodes`.
         episodes: how many episodes.
         seed: root seed; with the episode's number it determines the episode.
-        out: the dataset's folder.
+        out: the dataset's folder, or a URL that fsspec knows: s3://bucket/name, gs://..., file:///...
         parameters: dotted parameter name -> value, or distribution, or part of one.
         executor: inline, processes, ray, or auto: inline for one worker, processes for several.
         workers: how many processes; default: as many as there are processors.
@@ -131,7 +136,7 @@ class GenerateConfig(BaseModel):
     tasks: tuple[TaskConfig, ...] = ()
     episodes: int = Field(default=100, ge=1, le=MAX_EPISODES)
     seed: int = Field(default=0, ge=0, lt=2**63)
-    out: Path = Path("datasets/genba")
+    out: Out = Path("datasets/genba")
     parameters: dict[str, Any] = Field(default_factory=dict)
     executor: Literal["auto", "inline", "processes", "ray"] = "auto"
     workers: int = Field(default_factory=available_cpus, ge=1, le=4096)

@@ -1,15 +1,12 @@
-"""From a configuration to a dataset: claim the folder, freeze the plan, have the shards made, describe them.
+"""From a configuration to a dataset: claim its place, freeze the plan, have the shards made, describe them.
 
 What a kill leaves behind is whole shards, temporary names, and a plan that `resume` continues.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import json
-import os
-import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +25,15 @@ from generators.media_manifest import (
     wanted_media,
     write_media_sums,
 )
-from generators.plan import Plan, check_unchanged, make_plan, read_plan, to_json
+from generators.places import PLAN, DiskError, Place, lock, place_of, sweep
+from generators.plan import Plan, check_unchanged, make_plan, read_plan
 from generators.schema import MANIFEST
 from generators.watchdog import Limit
-from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker, run_shard, settled
+from generators.worker import AllRaisedError, Job, ShardReport, prepare_worker
 from sim.errors import GenbaError
 
 OnReport = Callable[[ShardReport], None]
 OnMedia = Callable[[tuple[MediaReport, ...]], None]
-
-
-class DiskError(GenbaError, OSError):
-    """A folder that cannot be written, or a disk that is too small."""
-
-    exit_code = 3
 
 
 class UnfinishedError(GenbaError, RuntimeError):
@@ -67,31 +59,16 @@ def start(config: GenerateConfig, folder: Path, *, overwrite: bool = False) -> P
     Raises:
         GenbaError: a bad task or parameter; a folder that holds something else, or cannot be written.
     """
+    if str(config.out).startswith("memory://") and not _alone(config):
+        raise ConfigError(f"out: {config.out} is the memory of one process: it needs the executor inline")
     plan = make_plan(config, folder.resolve())
     check_drawable(shot for shots in planned_media(plan).values() for shot in shots)
-    out = config.out
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"out: {out} is a file, not a folder")
-    if (out / "plan.json").exists():
-        if not overwrite:
-            same = read_plan(out / "plan.json").physics_sha256 == plan.physics_sha256
-            hint = f"use: genba resume {out}" if same else "choose another, or give --overwrite"
-            raise ConfigError(f"out: {out} already holds {'this' if same else 'another'} dataset; {hint}")
-        with lock(out):
-            _clear(out)
-    elif out.exists() and any(p.is_file() and p.name != ".lock" for p in out.rglob("*")):
-        raise ConfigError(f"out: {out} is not empty and is no dataset of genba's; choose another folder")
-    try:
-        for name in ("shards", "logs"):
-            (out / name).mkdir(parents=True, exist_ok=True)
-        write_whole(out / "plan.json", to_json(plan).encode())
-    except OSError as error:
-        raise DiskError(f"cannot write to {out}: {error.strerror}") from None
+    place_of(config.out).claim(plan, overwrite=overwrite)
     return plan
 
 
 def run(
-    out: Path,
+    out: Path | str,
     plan: Plan,
     *,
     executor: Executor,
@@ -101,7 +78,7 @@ def run(
     """Make what is missing of a planned dataset, pictures included, and describe the whole.
 
     Args:
-        out: the dataset's folder.
+        out: the dataset's folder or URL.
         plan: its plan.
         executor: where shards are made.
         on_report: called in this process whenever a shard is done.
@@ -116,32 +93,34 @@ def run(
     """
     prepare_worker()
     lean = dataclasses.replace(plan, shards=())  # a job needs its own shard, not all of them
-    wanted = wanted_media(out, plan)
-    jobs = [Job(shard, lean, str(out), wanted.get(shard.task, ())) for shard in plan.shards]
+    place = place_of(out)
     reports: list[ShardReport] = []
     lost: list[Lost] = []
-    with lock(out):
-        _sweep(out)
+    with place.opened() as desk:
+        wanted = wanted_media(desk, plan)
+        jobs = [Job(shard, lean, str(out), wanted.get(shard.task, ())) for shard in plan.shards]
         try:
-            there = [settled(job) for job in jobs]
+            there = place.settled(jobs)
             for report in filter(None, there):
                 reports.append(report)
                 on_report(report)
             missing = [job for job, report in zip(jobs, there, strict=True) if report is None]
-            for report in executor(run_shard, order(missing)):
+            for report in executor(place.work, order(missing)):
                 if isinstance(report, Lost):
                     lost.append(report)
                     continue
                 reports.append(report)
                 on_report(report)
-                _check(out, plan, reports)
+                _check(place, plan, reports)
             _check_whole(out, plan, reports, lost)
         except BaseException:
             with contextlib.suppress(OSError):
-                write_manifest(out, plan, reports, wanted, complete=False)
+                write_manifest(desk, plan, reports, wanted)
+                place.publish(desk)
             raise
         reports.sort(key=lambda r: r.index)
-        write_manifest(out, plan, reports, wanted, complete=True)
+        write_manifest(desk, plan, reports, wanted, place.pieces(plan.shards))
+        place.publish(desk)
     return reports
 
 
@@ -165,17 +144,16 @@ def cluster_of(config: GenerateConfig, plan: Plan) -> Cluster:
     return Cluster(config.ray_address, config.resources, Path(plan.folder) if own else None)
 
 
-def reopen(out: Path) -> Plan:
+def reopen(out: Path | str) -> Plan:
     """Return the plan of a dataset that is to be resumed, if its code is still the same.
 
     Raises:
         ConfigError: there is no plan, or it was made with other code.
     """
-    plan = read_plan(out / "plan.json")
-    check_unchanged(plan)
-    check_drawable(shot for shots in wanted_media(out, plan).values() for shot in shots)
-    for name in ("shards", "logs"):
-        (out / name).mkdir(exist_ok=True)
+    with place_of(out).opened() as desk:
+        plan = read_plan(desk / PLAN)
+        check_unchanged(plan)
+        check_drawable(shot for shots in wanted_media(desk, plan).values() for shot in shots)
     return plan
 
 
@@ -206,7 +184,7 @@ def render(
     prepare_worker()
     reports: list[MediaReport] = []
     with lock(out):
-        _sweep(out)
+        sweep(out)
         manifest = json.loads((out / MANIFEST).read_bytes())
         known = {s["name"]: s["file_sha256"] for s in manifest["shards"]}
         lean = dataclasses.replace(plan, shards=())
@@ -233,35 +211,7 @@ def _describe_render(
     write_metadata(out)
 
 
-@contextlib.contextmanager
-def lock(out: Path) -> Generator[None]:
-    """Hold the dataset's lock: one driver at a time. A killed driver's lock goes with it."""
-    handle = os.open(out / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"another genba is writing to {out}; wait for it, or stop it") from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed workers left under temporary names."""
-    for folder in (out, out / "shards", out / "logs", out / MEDIA):
-        for path in folder.glob(".*.tmp"):
-            path.unlink(missing_ok=True)
-
-
-def _clear(out: Path) -> None:
-    for path in out.iterdir():
-        if path.name == ".lock":
-            continue
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _check_whole(out: Path, plan: Plan, reports: Sequence[ShardReport], lost: Sequence[Lost]) -> None:
+def _check_whole(out: Path | str, plan: Plan, reports: Sequence[ShardReport], lost: Sequence[Lost]) -> None:
     """Say what was not made, and why."""
     again = f"{len(reports)} of {len(plan.shards)} shards are whole; continue with: genba resume {out}"
     if lost:
@@ -271,7 +221,7 @@ def _check_whole(out: Path, plan: Plan, reports: Sequence[ShardReport], lost: Se
         raise StoppedError(f"stopped; {again}")
 
 
-def _check(out: Path, plan: Plan, reports: Sequence[ShardReport]) -> None:
+def _check(place: Place, plan: Plan, reports: Sequence[ShardReport]) -> None:
     """Stop early where going on is pointless: every episode of the first shard raised, or the disk will not do."""
     latest = reports[-1]
     if latest.index == 0 and latest.raised() == latest.episodes:
@@ -280,6 +230,12 @@ def _check(out: Path, plan: Plan, reports: Sequence[ShardReport]) -> None:
         left = plan.attempts - latest.episodes
         made = latest.bytes + sum(m.bytes for m in latest.media)
         needed = made / max(1, latest.episodes) * left
-        free = shutil.disk_usage(out).free
+        free = place.free()
         if needed > free:
-            raise DiskError(f"{out} needs about {needed / 1e6:.0f} MB more, and {free / 1e6:.0f} MB are free")
+            raise DiskError(
+                f"{plan.config['out']} needs about {needed / 1e6:.0f} MB more, and {free / 1e6:.0f} MB are free"
+            )
+
+
+def _alone(config: GenerateConfig) -> bool:
+    return config.executor == "inline" or (config.executor == "auto" and config.workers == 1)

@@ -18,10 +18,11 @@ from generators.files import write_whole
 from generators.governance.facts import file_facts, standing_facts, task_facts
 from generators.governance.write import write_metadata
 from generators.media_manifest import Wanted, describe_media, write_media_sums
+from generators.pieces import Piece
 from generators.plan import Plan
-from generators.reader import open_trusted, read_statistics, read_table
 from generators.schema import CHECKSUMS, FORMAT, MANIFEST, MANIFEST_VERSION, SHARDS, TABLE
 from generators.stats import merge, to_json
+from generators.tables import PARAMS
 from generators.worker import ShardReport
 from scenes.catalog import load_task
 
@@ -29,20 +30,25 @@ STATISTICS = "stats.json"
 
 
 def write_manifest(
-    out: Path, plan: Plan, reports: Sequence[ShardReport], wanted: Wanted | None = None, *, complete: bool
+    out: Path,
+    plan: Plan,
+    reports: Sequence[ShardReport],
+    wanted: Wanted | None = None,
+    pieces: Iterable[Piece] | None = None,
 ) -> None:
     """Describe the shards that are there.
 
     Args:
-        out: the dataset's folder.
+        out: the folder to write in.
         plan: what was to be made.
         reports: what was made.
         wanted: which pictures were to be made.
-        complete: whether that is everything; if so the tables and sums are written too.
+        pieces: what the shards contribute to the tables, if they are all there; else no tables and sums are written.
     """
+    complete = pieces is not None
     ordered = sorted(reports, key=lambda r: r.index)
-    if complete:
-        write_tables(out, [(out / SHARDS / r.name, plan.shards[r.index].task) for r in ordered])
+    if pieces is not None:
+        write_tables(out, pieces)
         write_sums(out, {f"{SHARDS}/{r.name}": r.file_sha256 for r in ordered})
     media = describe_media(plan, wanted or {}, [m for r in ordered for m in r.media])
     write_media_sums(out, media)
@@ -100,28 +106,36 @@ def _outcomes(reports: Iterable[ShardReport]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def write_tables(out: Path, files: Sequence[tuple[Path, str]]) -> None:
-    """Write episodes.parquet and stats.json from shards that this program has written.
+def write_tables(out: Path, pieces: Iterable[Piece]) -> None:
+    """Write episodes.parquet and stats.json.
 
     Args:
-        out: the dataset's folder.
-        files: each shard, and its task as dataset.json names it.
+        out: the folder to write in.
+        pieces: of the shards, in their order.
     """
-    several = len({task for _, task in files}) > 1
-    tables: list[pa.Table] = []
+    tables: list[tuple[str, pa.Table]] = []
     statistics: dict[str, dict[str, Any]] = {}
-    for path, task in files:
-        with open_trusted(path) as file:
-            tables.append(pa.table(read_table(file, prefix=task if several else "")))
-            for name, part in read_statistics(file).items():
-                mine = statistics.setdefault(task, {})
-                mine[name] = merge(mine[name], part) if name in mine else part
-    whole = pa.concat_tables(tables, promote_options="default")
+    for piece in pieces:
+        tables.append((piece.task, piece.table))
+        mine = statistics.setdefault(piece.task, {})
+        for name, part in piece.statistics.items():
+            mine[name] = merge(mine[name], part) if name in mine else part
+    if len(statistics) > 1:
+        tables = [(task, _named(table, task)) for task, table in tables]
+    whole = pa.concat_tables([table for _, table in tables], promote_options="default")
     sink = pa.BufferOutputStream()
     pq.write_table(whole, sink, compression="zstd")
     write_whole(out / TABLE, sink.getvalue().to_pybytes())
     data = {task: {name: to_json(part) for name, part in sorted(parts.items())} for task, parts in statistics.items()}
     write_whole(out / STATISTICS, (json.dumps(data, indent=1) + "\n").encode())
+
+
+def _named(table: pa.Table, task: str) -> pa.Table:
+    """Name parameters after their task: others of the dataset may have the same."""
+    start = f"{PARAMS}{task}."
+    return table.rename_columns(
+        [start + n.removeprefix(PARAMS) if n.startswith(PARAMS) else n for n in table.column_names]
+    )
 
 
 def write_sums(out: Path, shards: Mapping[str, str]) -> None:

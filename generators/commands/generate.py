@@ -13,11 +13,12 @@ import yaml
 
 from generators import driver
 from generators.commands._cameras import CameraFlags, flagged_cameras
-from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalPath, OptionalText, parse
+from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalText, parse
 from generators.config import ConfigError, GenerateConfig, load_yaml, make_config, parse_yaml
 from generators.executors import choose
 from generators.plan import Plan
 from generators.progress import Progress
+from generators.store import is_url
 from generators.watchdog import Limit
 from generators.worker import ShardReport
 from scenes.catalog import task_names
@@ -47,8 +48,8 @@ class Options(CameraFlags):
     """How many episodes [100]."""
     seed: OptionalInt = None
     """Root seed: the same seed gives the same bytes [0]."""
-    out: OptionalPath = None
-    """The dataset's folder [datasets/<task>]."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER|URL", help_behavior_hint="")] = None
+    """The dataset's folder, or a URL such as s3://bucket/name [datasets/<task>]."""
     executor: OptionalExecutor = None
     """Where shards are made; auto: inline for one worker, processes for several [auto]."""
     workers: OptionalInt = None
@@ -124,7 +125,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     return out
 
 
-def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> int:
+def finish(out: Path | str, plan: Plan, config: GenerateConfig, *, as_json: bool) -> int:
     """Make a planned dataset with progress; print where it is; return the exit code.
 
     SIGTERM lets the shards that are under way be finished, and a second one ends the work at once, as Ctrl-C does.
@@ -164,7 +165,10 @@ def finish(out: Path, plan: Plan, config: GenerateConfig, *, as_json: bool) -> i
         print(json.dumps(summary))
     else:
         print(f"{out}: {progress.summary()}")
-        print(f"  next: genba info {out}; genba validate {out} --deep --replay 10; genba view {out} --episode 0")
+        if is_url(out):
+            print(f"  next: genba fetch {out} FOLDER")
+        else:
+            print(f"  next: genba info {out}; genba validate {out} --deep --replay 10; genba view {out} --episode 0")
     first = next((r.error for r in reports if r.error), "")
     if first:
         print(f"genba: {raised} of {plan.attempts} episodes raised; the first: {first}", file=sys.stderr)

@@ -10,6 +10,7 @@ from generators import driver
 from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, parse
 from generators.commands.generate import finish
 from generators.config import make_config
+from generators.store import is_url
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +19,11 @@ class Options:
 
     Example:
       genba resume datasets/crane
+      genba resume s3://plant/crane
     """
 
-    dataset: Annotated[Path, tyro.conf.Positional]
-    """The dataset's folder."""
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER|URL")]
+    """The dataset's folder, or its URL."""
     executor: OptionalExecutor = None
     """Where shards are made; it changes no byte [as planned]."""
     workers: OptionalInt = None
@@ -35,8 +37,9 @@ class Options:
 def main(argv: list[str]) -> int:
     """Run the command."""
     options = parse(Options, argv, "genba resume")
-    plan = driver.reopen(options.dataset)
+    out = options.dataset if is_url(options.dataset) else Path(options.dataset)
+    plan = driver.reopen(out)
     names = ("executor", "workers", "time_limit_s")
     changed = {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     config = make_config(plan.config | changed)
-    return finish(options.dataset, plan, config, as_json=options.json)
+    return finish(out, plan, config, as_json=options.json)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from generators.dataset import Dataset, read_manifest
-from generators.driver import lock
 from generators.files import write_whole
 from generators.governance.facts import default_governance, file_facts
 from generators.governance.write import write_metadata
 from generators.manifest import STATISTICS
+from generators.places import lock
 from generators.schema import MANIFEST, MANIFEST_VERSION, TABLE
 
 NOT_RECORDED = "not recorded"

@@ -22,6 +22,7 @@ from generators.media.background import Background
 from generators.media.shots import Shot
 from generators.media.writer import IMPORTED, MEDIA, MediaHeader, MediaWriter, Optics
 from generators.media_manifest import write_media_sums
+from generators.pieces import read_piece
 from generators.reader import file_sha256
 from generators.schema import FORMAT, MANIFEST, MANIFEST_VERSION, SHARDS, Header
 from generators.writer import ShardFile, ShardWriter
@@ -76,7 +77,7 @@ def write_dataset(folder: Path, foreign: Foreign, done: Callable[[float], None])
         for shot in foreign.shots:
             media.setdefault(shot.camera, []).append(_write_pictures(folder, foreign, shot, index, rows))
         done(rows.stop / len(foreign.numbers))
-    write_tables(folder, [(folder / SHARDS / s["name"], foreign.contents.task) for s in shards])
+    write_tables(folder, (read_piece(folder / SHARDS / s["name"], foreign.contents.task) for s in shards))
     write_sums(folder, {f"{SHARDS}/{s['name']}": s["file_sha256"] for s in shards})
     entries = _media_entries(foreign, media)
     write_media_sums(folder, entries)

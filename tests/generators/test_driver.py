@@ -18,6 +18,7 @@ import pytest
 from generators import driver
 from generators.config import ConfigError, make_config
 from generators.executors import ExecutorError, Lost, results, run_inline, run_processes, run_ray
+from generators.places import lock
 from generators.reader import file_sha256
 from generators.validate import validate
 from scenes.catalog import load_task
@@ -197,7 +198,7 @@ def test_two_drivers_cannot_write_one_dataset(tmp_path):
     out = tmp_path / "data"
     config = make_config({"task": TASK, "episodes": 2, "out": str(out)})
     plan = driver.start(config, EXAMPLES)
-    with driver.lock(out), pytest.raises(ConfigError, match="another genba is writing"):
+    with lock(out), pytest.raises(ConfigError, match="another genba is writing"):
         driver.run(out, plan, executor=run_inline, on_report=lambda _: None)
 
 

@@ -11,7 +11,7 @@ import pytest
 from generators.curation.filter import filter_dataset
 from generators.curation.migrate import NOT_RECORDED, migrate
 from generators.dataset import Dataset, read_manifest
-from generators.driver import lock
+from generators.places import lock
 from generators.schema import MANIFEST_VERSION, DatasetError, VersionError
 from generators.validate import validate
 from sim.errors import GenbaError

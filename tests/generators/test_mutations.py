@@ -22,6 +22,7 @@ from generators.curation.filter import filter_dataset
 from generators.curation.split import split
 from generators.lints.catalogue import LINTS
 from generators.manifest import write_tables
+from generators.pieces import read_piece
 from generators.stats import summarize
 from generators.validate import validate
 from scenes.catalog import load_task
@@ -60,7 +61,7 @@ def remake_tables(folder):
         with h5py.File(path, "r+") as file:
             for group in (file["stats/obs"], file["stats/streams"], file["stats/steps"]):
                 group.visititems(functools.partial(recompute, file, group.name.removeprefix("/stats/")))
-    write_tables(folder, [(path, "filmed:MyTask") for path in paths])
+    write_tables(folder, [read_piece(path, "filmed:MyTask") for path in paths])
 
 
 def recompute(file, group, name, node):

@@ -1,0 +1,260 @@
+"""Where a dataset lies that is no folder of this machine: objects under a URL, each of them whole or not there.
+
+fsspec knows the protocols. Credentials and addresses come from the environment, as each protocol's own tools have it,
+and never from the URL.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sim.errors import GenbaError, MissingExtraError
+
+R = TypeVar("R")
+PATIENCE_S = (1.0, 4.0, 15.0)  # between attempts; each protocol has attempts of its own inside of one
+_AT_ONCE = 256  # objects read at a time
+_MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
+_S3 = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
+
+
+class StoreError(GenbaError, OSError):
+    """A URL that cannot be used, or a store that cannot be reached, read or written."""
+
+    exit_code = 3
+
+
+def is_url(out: object) -> bool:
+    """Return whether a dataset's place is a URL rather than a folder."""
+    return isinstance(out, str) and "://" in out
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Store:
+    """The objects under a URL; names are relative to it, "shards/shard-00000.h5".
+
+    Attributes:
+        url: "s3://bucket/name", "gs://...", "file:///...", "memory://...": any that fsspec knows.
+    """
+
+    url: str
+
+    def listing(self, folder: str = "") -> dict[str, str]:
+        """Return the objects in one folder: name -> mark, which is another where the object is."""
+        with _reaching(self.url, "listed"):
+            try:
+                found = _patiently(lambda: self._fs.ls(self._path(folder), detail=True, refresh=True))
+            except FileNotFoundError:
+                return {}
+        start = f"{folder}/" if folder else ""
+        return {start + f["name"].rstrip("/").rpartition("/")[2]: _mark(f) for f in found if f["type"] == "file"}
+
+    def exists(self) -> bool:
+        """Return whether there is anything."""
+        with _reaching(self.url, "listed"):
+            try:
+                return bool(_patiently(lambda: self._fs.ls(self._path(""), detail=False, refresh=True)))
+            except FileNotFoundError:
+                return False
+
+    def put(self, name: str, path: Path) -> str:
+        """Send a file; it gets its name when all of it is there. Return its mark.
+
+        Raises:
+            StoreError: it cannot be written, or what is there then is not as long as it should be.
+        """
+        with _reaching(self.url, "written"):
+            _patiently(lambda: self._put(name, path))
+            info = _patiently(lambda: self._fs.info(self._path(name), refresh=True))
+        if info["size"] != path.stat().st_size:
+            raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {path.stat().st_size} were sent")
+        return _mark(info)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write an object whole."""
+        with _reaching(self.url, "written"):
+            _patiently(lambda: self._write(name, data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object unless it is there; return whether it was written.
+
+        Two who create at a time are told apart by S3 and by folders; other stores may let both.
+        """
+        with _reaching(self.url, "written"):
+            self._make_folder(name)
+            try:
+                _patiently(lambda: self._fs.pipe_file(self._path(name), data, mode="create"))
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if "condition" not in str(error).lower():  # S3's 412: At least one of the pre-conditions did not hold
+                    raise
+                return False
+        return True
+
+    def read(self, name: str, most: int) -> bytes:
+        """Read an object.
+
+        Args:
+            name: its name.
+            most: bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            StoreError: it is larger, or cannot be read.
+        """
+        path = self._path(name)
+        with _reaching(self.url, "read"):
+            size = _patiently(lambda: self._fs.info(path, refresh=True)["size"])
+            if size > most:
+                raise StoreError(f"{self.url}/{name} has {size} bytes, at most {most} were expected")
+            return _patiently(lambda: self._fs.cat_file(path, start=0, end=size))
+
+    def read_all(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Read small objects, many at a time where the protocol can; b"" for one that is not there."""
+        for i in range(0, len(names), _AT_ONCE):
+            paths = [self._path(name) for name in names[i : i + _AT_ONCE]]
+            with _reaching(self.url, "read"):
+                found = _patiently(functools.partial(self._cat, paths))
+            yield from (found.get(path, b"") for path in paths)
+
+    def get(self, name: str, path: Path) -> None:
+        """Bring an object into a file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            StoreError: it cannot be read.
+        """
+        with _reaching(self.url, "read"):
+            _patiently(lambda: self._fs.get_file(self._path(name), str(path)))
+
+    def remove(self, name: str) -> None:
+        """Remove an object, or a folder with all that is in it."""
+        with _reaching(self.url, "written"), contextlib.suppress(FileNotFoundError):
+            _patiently(lambda: self._fs.rm(self._path(name), recursive=True))
+
+    @property
+    def _fs(self) -> Any:  # noqa: ANN401 - a file system without types
+        return _file_system(self.url)[0]
+
+    def _path(self, name: str) -> str:
+        root = _file_system(self.url)[1]
+        return f"{root}/{name}" if name else root
+
+    def _cat(self, paths: Sequence[str]) -> Mapping[str, bytes]:
+        found = self._fs.cat(paths, on_error="return") if len(paths) > 1 else {paths[0]: self._one(paths[0])}
+        wrong = (e for e in found.values() if isinstance(e, Exception) and not isinstance(e, FileNotFoundError))
+        if error := next(wrong, None):
+            raise error
+        return {path: data for path, data in found.items() if isinstance(data, bytes)}
+
+    def _one(self, path: str) -> bytes | Exception:
+        try:
+            return self._fs.cat_file(path)
+        except FileNotFoundError as error:
+            return error
+
+    def _put(self, name: str, path: Path) -> None:
+        if not self._in_folders:
+            self._fs.put_file(str(path), self._path(name))
+            return
+        with self._aside(name) as aside:
+            self._fs.put_file(str(path), aside)
+
+    def _write(self, name: str, data: bytes) -> None:
+        if not self._in_folders:
+            self._fs.pipe_file(self._path(name), data)
+            return
+        with self._aside(name) as aside:
+            self._fs.pipe_file(aside, data)
+
+    @contextlib.contextmanager
+    def _aside(self, name: str) -> Generator[str]:
+        """Give the path of another name beside an object's own, which it gets in the end."""
+        self._make_folder(name)
+        folder, _, last = name.rpartition("/")
+        aside = self._path(f"{folder}/.{last}.{uuid.uuid4().hex}.tmp".removeprefix("/"))
+        try:
+            yield aside
+            self._fs.mv(aside, self._path(name))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._fs.rm(aside)
+            raise
+
+    def _make_folder(self, name: str) -> None:
+        if self._in_folders:
+            self._fs.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
+
+    @property
+    def _in_folders(self) -> bool:
+        """Whether objects are files, which grow under their names unless they are written aside."""
+        protocol = self._fs.protocol
+        names = (protocol,) if isinstance(protocol, str) else protocol
+        return not {"s3", "gs", "memory", "abfs", "az"} & set(names)
+
+
+@functools.lru_cache(maxsize=8)
+def _file_system(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL, and the URL's path in it.
+
+    Raises:
+        StoreError: it has credentials in it, or a protocol that nobody knows.
+        MissingExtraError: the package for its protocol is not installed.
+    """
+    import fsspec
+    from fsspec.config import conf
+
+    protocol, _, rest = url.partition("://")
+    if "@" in rest.partition("/")[0]:
+        raise StoreError(f"a URL with credentials was given ({protocol}://...@...): put them into the environment")
+    if not rest.strip("/") and protocol != "memory":
+        raise StoreError(f"{url} names no folder: give {protocol}://bucket/name")
+    own: dict[str, Any] = {"use_listings_cache": False}
+    if protocol in ("s3", "s3a") and "config_kwargs" not in conf.get(protocol, {}):
+        own["config_kwargs"] = _S3
+    try:
+        fs, path = fsspec.core.url_to_fs(url, **own)
+    except ImportError as error:
+        extra = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}.get(protocol)
+        how = f'pip install "genba[{extra}]"' if extra else str(error)
+        raise MissingExtraError(f"{protocol}:// needs a package that is not installed: {how}") from None
+    except ValueError as error:
+        raise StoreError(f"{url}: {' '.join(str(error).split())[:300]}") from None
+    return fs, str(path).rstrip("/")
+
+
+def _mark(info: Mapping[str, Any]) -> str:
+    found = next((info[key] for key in _MARKS if info.get(key) is not None), "")
+    return f"{info['size']} {found.timestamp() if isinstance(found, datetime.datetime) else found}"
+
+
+def _patiently(work: Callable[[], R]) -> R:
+    """Run something that a network may disturb, and again after a while."""
+    for wait in PATIENCE_S:
+        try:
+            return work()
+        except (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, GenbaError):
+            raise
+        except Exception as error:
+            if "condition" in str(error).lower():
+                raise
+            time.sleep(wait)
+    return work()
+
+
+@contextlib.contextmanager
+def _reaching(url: str, done: str) -> Generator[None]:
+    """Say in one sentence that a store failed; an object that is not there is no failure."""
+    try:
+        yield
+    except (GenbaError, FileNotFoundError):
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise StoreError(f"{url} cannot be {done}: {why}") from None

@@ -1,0 +1,292 @@
+"""Datasets in stores: folders reached by URL, memory, and a real S3 server on loopback."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+
+from generators import driver, store
+from generators.config import ConfigError, make_config
+from generators.executors import run_inline, run_processes
+from generators.fetching import MARK, fetch
+from generators.schema import DatasetError
+from generators.store import Store, StoreError
+from generators.validate import validate
+from sim.errors import MissingExtraError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CONFIG = {"task": "new_scene:MyTask", "episodes": 8, "episodes_per_shard": 2, "seed": 5}
+COMMITTED = ("SHA256SUMS", "episodes.parquet", "stats.json")
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    given = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="plant")
+        yield given["AWS_ENDPOINT_URL"]
+    server.stop()
+
+
+@pytest.fixture
+def url(request, server, tmp_path):
+    name = request.node.name.translate(str.maketrans("[]", "--"))
+    return {"file": f"file://{tmp_path}/store", "memory": f"memory://{name}", "s3": f"s3://plant/{name}"}[request.param]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "data"
+    driver.generate(make_config(CONFIG | {"out": str(out), "executor": "inline"}), EXAMPLES)
+    return out
+
+
+def begin(url, **more):
+    return driver.start(make_config(CONFIG | {"out": url, "executor": "inline"} | more), EXAMPLES)
+
+
+def run(url, plan, executor=run_inline):
+    return driver.run(url, plan, executor=executor, on_report=lambda _: None)
+
+
+def some(count):
+    """Return an executor that a switch turns off after so many shards."""
+
+    def executor(work, jobs):
+        for job in jobs[:count]:
+            yield work(job)
+        raise KeyboardInterrupt
+
+    return executor
+
+
+every_store = pytest.mark.parametrize("url", ["file", "memory", "s3"], indirect=True)
+s3 = pytest.mark.parametrize("url", ["s3"], indirect=True)
+
+
+@every_store
+def test_a_dataset_in_a_store_is_the_one_that_a_folder_holds(url, undisturbed, tmp_path):
+    run(url, begin(url))
+    fetch(url, tmp_path / "back")
+    for name in COMMITTED:
+        assert (tmp_path / "back" / name).read_bytes() == (undisturbed / name).read_bytes(), name
+    assert validate(tmp_path / "back", deep=True).ok
+    assert not (tmp_path / "back" / MARK).exists()
+
+
+@every_store
+def test_resume_makes_only_what_the_store_lacks(url, undisturbed, tmp_path):
+    plan = begin(url)
+    with pytest.raises(KeyboardInterrupt):
+        run(url, plan, some(3))
+    assert json.loads(Store(url).read("dataset.json", 1 << 20))["complete"] is False
+    with pytest.raises(DatasetError, match="not complete; finish it first: genba resume"):
+        fetch(url, tmp_path / "early")
+    reports = run(url, driver.reopen(url))
+    assert [r.resumed for r in reports] == [True, True, True, False]
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+
+
+@every_store
+@pytest.mark.parametrize("harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "no piece"])
+def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp_path):
+    run(url, begin(url))
+    place, shard = Store(url), "shards/shard-00001.h5"
+    data = place.read(shard, 1 << 30)
+    if harm == "altered":
+        place.write(shard, data[:-1] + bytes([data[-1] ^ 1]))
+    elif harm == "shortened":
+        place.write(shard, data[:-1])
+    elif harm == "bad receipt":
+        place.write("logs/shard-00001.json", b'{"physics_sha256": [')
+    else:
+        place.remove(
+            {"removed": shard, "no receipt": "logs/shard-00001.json", "no piece": "pieces/shard-00001.parquet"}[harm]
+        )
+    reports = run(url, driver.reopen(url))
+    assert [r.resumed for r in reports] == [True, False, True, True]
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+    assert place.read(shard, 1 << 30) == data
+
+
+@s3
+def test_pictures_are_delivered_too(url, filmed_folder, tmp_path):
+    config = {"task": "filmed:MyTask", "episodes": 2, "cameras": {"side": {"size": 16}}, "executor": "inline"}
+    folder = make_config(config | {"out": str(tmp_path / "here")})
+    driver.generate(folder, filmed_folder)
+    driver.generate(make_config(config | {"out": url}), filmed_folder)
+    fetch(url, tmp_path / "back")
+    for name in ("SHA256SUMS", "media/SHA256SUMS"):
+        assert (tmp_path / "back" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    assert validate(tmp_path / "back", deep=True).ok
+    assert all(r.resumed for r in run(url, driver.reopen(url)))
+
+
+@s3
+def test_workers_that_share_nothing_but_the_store_make_the_same(url, undisturbed, tmp_path):
+    def two(work, jobs):
+        return run_processes(work, jobs, workers=2)
+
+    run(url, begin(url, executor="processes"), two)
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+
+
+@s3
+def test_a_driver_that_is_killed_leaves_what_resume_finishes(url, undisturbed, tmp_path):
+    genba = [sys.executable, "-m", "generators.cli"]
+    flags = ["--episodes", "8", "--episodes-per-shard", "2", "--seed", "5", "--out", url, "--executor", "inline"]
+    child = subprocess.Popen([*genba, "generate", "new_scene:MyTask", *flags], cwd=EXAMPLES, stderr=subprocess.PIPE)
+    until = time.monotonic() + 60
+    while "logs/shard-00000.json" not in Store(url).listing("logs") and time.monotonic() < until:
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    assert subprocess.run([*genba, "resume", url], cwd=EXAMPLES, check=False).returncode == 0
+    assert subprocess.run([*genba, "fetch", url, str(tmp_path / "back")], check=False).returncode == 0
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+
+
+@every_store
+def test_one_url_holds_one_dataset(url):
+    plan = begin(url)
+    with pytest.raises(ConfigError, match="already holds this dataset; use: genba resume"):
+        begin(url)
+    with pytest.raises(ConfigError, match="already holds another dataset; choose another, or give --overwrite"):
+        begin(url, seed=6)
+    run(url, plan)
+    config = make_config(CONFIG | {"seed": 6, "out": url, "executor": "inline"})
+    other = driver.start(config, EXAMPLES, overwrite=True)
+    assert list(Store(url).listing()) == ["plan.json"]
+    assert not Store(url).listing("shards")
+    assert other.physics_sha256 != plan.physics_sha256
+
+
+@every_store
+def test_what_is_no_dataset_is_left_alone(url):
+    Store(url).write("shards/precious.txt", b"mine")
+    with pytest.raises(ConfigError, match=r"is not empty and holds no dataset of genba's"):
+        begin(url)
+    assert Store(url).read("shards/precious.txt", 9) == b"mine"
+
+
+def test_an_interrupted_fetch_goes_on_and_a_foreign_folder_is_refused(undisturbed, tmp_path):
+    url = f"file://{undisturbed}"
+    back = tmp_path / "back"
+    fetch(url, back)
+    for name in ("dataset.json", "shards/shard-00002.h5"):
+        (back / name).unlink()
+    with pytest.raises(DatasetError, match="is there already and is no empty folder"):
+        fetch(url, back)
+    (back / MARK).write_text(json.loads((undisturbed / "dataset.json").read_text())["dataset_id"])
+    kept = (back / "shards/shard-00001.h5").stat().st_mtime_ns
+    fetch(url, back)
+    assert (back / "shards/shard-00001.h5").stat().st_mtime_ns == kept
+    assert validate(back).ok
+
+
+@pytest.mark.parametrize("harm", ["altered", "removed", "named outside"])
+def test_fetch_brings_nothing_that_the_manifest_does_not_vouch_for(harm, undisturbed, tmp_path):
+    copy = tmp_path / "store"
+    shutil.copytree(undisturbed, copy)
+    shard = copy / "shards" / "shard-00001.h5"
+    if harm == "altered":
+        shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    elif harm == "removed":
+        shard.unlink()
+    else:
+        text = (copy / "dataset.json").read_text()
+        (copy / "dataset.json").write_text(text.replace('"shard-00001.h5"', '"../../shard-00001.h5"'))
+    said = {"altered": "is damaged: its hash", "removed": "is missing; make it again", "named outside": "names a file"}
+    with pytest.raises(DatasetError, match=said[harm]):
+        fetch(f"file://{copy}", tmp_path / "back")
+    assert not (tmp_path / "back" / "dataset.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "said"),
+    [
+        ("s3://key:secret@plant/x", StoreError, "credentials"),
+        ("s3://", StoreError, "names no folder"),
+        ("nfs4://plant/x", StoreError, "Protocol not known: nfs4"),
+        ("gs://plant/x", MissingExtraError, r'pip install "genba\[gs\]"'),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_in_one_sentence(url, error, said):
+    with pytest.raises(error, match=said) as raised:
+        Store(url).listing()
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_store_that_cannot_be_reached_is_one_sentence_after_a_while(server, monkeypatch):
+    monkeypatch.setattr(store, "PATIENCE_S", ())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    store._file_system.cache_clear()
+    try:
+        S3FileSystem.clear_instance_cache()
+        with pytest.raises(StoreError, match="s3://plant/nowhere cannot be listed: Could not connect"):
+            Store("s3://plant/nowhere").listing()
+    finally:
+        S3FileSystem.clear_instance_cache()
+        store._file_system.cache_clear()
+
+
+def test_a_store_that_comes_back_is_waited_for(monkeypatch):
+    monkeypatch.setattr(store, "PATIENCE_S", (0.01, 0.01))
+    real, failures = MemoryFileSystem.pipe_file, [OSError("gone"), TimeoutError()]
+
+    def pipe_file(self, *given, **more):
+        if failures:
+            raise failures.pop()
+        return real(self, *given, **more)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", pipe_file)
+    Store("memory://back").write("a", b"1")
+    assert Store("memory://back").read("a", 1) == b"1"
+    assert not failures
+
+
+def test_memory_needs_the_process_that_it_belongs_to():
+    with pytest.raises(ConfigError, match="memory of one process: it needs the executor inline"):
+        begin("memory://several", executor="processes", workers=2)
+
+
+def test_a_full_store_reports_and_leaves_no_half_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "PATIENCE_S", ())
+    place = Store(f"file://{tmp_path}/store")
+    place.write("a", b"old")
+    (tmp_path / "large").write_bytes(bytes(100))
+    soft = os.sysconf("SC_PAGE_SIZE")
+    script = (
+        "import resource, sys; from pathlib import Path; from generators import store; store.PATIENCE_S = ();"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (50, {soft}));"
+        f"store.Store({place.url!r}).put('a', Path({str(tmp_path / 'large')!r}))"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "cannot be written: [Errno 27] File too large" in found.stderr
+    assert place.read("a", 9) == b"old"
+    assert list(place.listing()) == ["a"]
