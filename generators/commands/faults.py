@@ -12,7 +12,7 @@ from generators.commands._options import OptionalPath, parse
 from generators.commands._tables import print_table
 from generators.config import ConfigError
 from generators.faults.campaign import run_campaign, tally, to_json
-from generators.faults.disk import enter
+from generators.faults.disk import run_inside
 from generators.faults.kinds import EXECUTORS
 from generators.faults.trials import Outcome
 from generators.files import write_whole
@@ -52,7 +52,9 @@ def main(argv: list[str]) -> int:
     """Run the command; 1 where something was lost."""
     options = parse(Options, argv, "genba faults")
     executors = _check(options)
-    enter()
+    code = run_inside(argv)
+    if code is not None:
+        return code
     outcomes = run_campaign(options.count, options.seed, executors, _tell)
     headers = ("fault", *executors, "all", "broken")
     rows = tally(outcomes, executors)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 SIZE_MB = 256
@@ -14,14 +14,22 @@ _INSIDE = "GENBA_FAULTS_INSIDE"
 _CHUNK = 1 << 20
 
 
-def enter() -> None:
-    """Start this command again where it may mount a disk that nobody else sees; stay where that cannot be."""
+def run_inside(argv: Sequence[str]) -> int | None:
+    """Run this command again where it may mount a disk that nobody else sees.
+
+    Args:
+        argv: the command's flags.
+
+    Returns:
+        Its exit code; None where this is such a place already, or none can be had.
+    """
     if sys.platform != "linux" or _INSIDE in os.environ or shutil.which("unshare") is None:
-        return
+        return None
     unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode == 0:
-        os.environ[_INSIDE] = "1"
-        os.execvp("unshare", [*unshare, sys.executable, "-m", "generators.cli", *sys.argv[1:]])
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+        return None
+    command = [*unshare, sys.executable, "-m", "generators.cli", "faults", *argv]
+    return subprocess.run(command, env=os.environ | {_INSIDE: "1"}, check=False).returncode
 
 
 @contextlib.contextmanager
