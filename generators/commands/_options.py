@@ -18,6 +18,7 @@ OptionalInt = Annotated[int | None, _optional("INT")]
 OptionalFloat = Annotated[float | None, _optional("FLOAT")]
 OptionalText = Annotated[str | None, _optional("TEXT")]
 OptionalPath = Annotated[Path | None, _optional("FOLDER")]
+OptionalFile = Annotated[Path | None, _optional("FILE")]
 OptionalExecutor = Annotated[
     Literal["auto", "inline", "processes", "ray"] | None, _optional("auto|inline|processes|ray")
 ]

@@ -46,7 +46,8 @@ class BarePhysics:
         episodes: of it, recorded.
 
     Attributes:
-        substeps: how many physics steps `run` takes.
+        steps: how many control steps `run` takes.
+        substeps: how many physics steps these are.
     """
 
     def __init__(self, task: Task, episodes: Sequence[Episode]) -> None:
@@ -70,7 +71,8 @@ class BarePhysics:
                     kept.append(engine.world.driven.values[name].copy())
                 engine.advance(applied, ids)
             self._nstep = engine.nstep
-        self.substeps = self._nstep * int(lengths.sum())
+        self.steps = int(lengths.sum())
+        self.substeps = self._nstep * self.steps
         self._runs = [
             _run(
                 task,
