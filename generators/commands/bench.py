@@ -12,6 +12,7 @@ from generators.commands._options import OptionalFile, OptionalFloat, parse
 from generators.config import ConfigError
 from generators.files import write_whole
 from generators.speed.beside import Turns, measure_ray
+from generators.speed.beside_drawing import measure_ray_images
 from generators.speed.loading import Load, measure_loading
 from generators.speed.memory import EPISODES, measure_memory
 from generators.speed.physics import Speed, measure_speeds, speed_table
@@ -57,7 +58,7 @@ class Options:
     loading: bool = False
     """Measure the loading of windows instead, of made-up episodes: no task is needed. About a minute."""
     ray: bool = False
-    """Measure Ray instead: beside bare processes, and what it adds to a shard."""
+    """Measure Ray instead: beside bare processes, and what it adds to a shard; with --images drawing."""
     memory: bool = False
     """Measure instead how the memory of Ray's workers and of the driver grows."""
     soak: OptionalFloat = None
@@ -106,7 +107,8 @@ def _ratios(options: Options, task: str, size: Size) -> Iterator[Ratio]:
     if options.loading:
         return measure_loading(Load(episodes=200, rounds=2) if options.quick else Load())
     if options.ray:
-        return measure_ray(task, Turns(rounds=1, jobs=2, episodes=2, shard=4) if options.quick else Turns())
+        turns = Turns(rounds=1, jobs=2, episodes=2, shard=4) if options.quick else Turns()
+        return (measure_ray_images if options.images else measure_ray)(task, turns)
     if options.memory:
         return measure_memory(task, 400 if options.quick else EPISODES)
     if options.soak is not None:

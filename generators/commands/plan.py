@@ -12,9 +12,9 @@ from generators.commands._tables import print_table
 from generators.commands.generate import Options as GenerateOptions
 from generators.commands.generate import Settings, configure
 from generators.config import ConfigError
-from generators.forecast.costs import estimate, shard_costs
+from generators.forecast.costs import RAY_ADDS, RAY_SHARE, estimate, shard_costs
 from generators.forecast.pilot import Pilot, run_pilots
-from generators.forecast.schedule import HANDOUT, Cluster, Schedule, scaling, worthwhile
+from generators.forecast.schedule import Cluster, Schedule, scaling, worthwhile
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 5000, 10000)
 
@@ -103,8 +103,19 @@ def _tell(here: dict[str, Any], pilots: list[Pilot]) -> None:
     print(f"  disk        {_size(here['bytes'])} ({_size(low)} to {_size(high)}) in {here['files']} files")
     low, high = here["yield_95"]
     print(f"  successes   {here['yield']:.0%} ({low:.0%} to {high:.0%})")
-    share = HANDOUT / max(here["shard_s"], 1e-9)
-    print(f"  a shard     {here['shard_s']:.1f} s; handing it out takes Ray {1e3 * HANDOUT:g} ms, {share:.2%} of that")
+    print(
+        f"  a shard     {here['shard_s']:.1f} s; Ray adds about {1e3 * RAY_ADDS:g} ms, {here['ray_share']:.2%} of that"
+    )
+    if here["ray_share"] > RAY_SHARE:
+        print(f"genba: on Ray these shards are too short: {_remedy(here)}", file=sys.stderr)
+
+
+def _remedy(here: dict[str, Any]) -> str:
+    """Say what keeps Ray's share small."""
+    least = here["ray_episodes_per_shard"]
+    if least >= here["episodes"]:
+        return "the dataset is too small for Ray, use --executor processes"
+    return f"with --episodes-per-shard {least} or more it adds {RAY_SHARE:.0%} at most"
 
 
 def _tell_cluster(clusters: list[Schedule], options: Options, shards: int) -> None:

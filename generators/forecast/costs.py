@@ -10,6 +10,9 @@ from generators.forecast.pilot import Pilot
 from generators.intervals import wilson
 from generators.plan import Plan
 
+RAY_ADDS = 0.01  # s to a shard, from handing it out to its result: `genba bench --ray` measures 5 to 9 ms
+RAY_SHARE = 0.02  # of a shard's time that this may be
+
 
 def shard_costs(plan: Plan, pilots: Sequence[Pilot]) -> tuple[list[float], list[float]]:
     """Return for each shard the seconds that it takes, its episodes drawn from the pilot's, and its bytes."""
@@ -26,7 +29,11 @@ def shard_costs(plan: Plan, pilots: Sequence[Pilot]) -> tuple[list[float], list[
 
 
 def estimate(plan: Plan, pilots: Sequence[Pilot], workers: int, seconds: Sequence[float]) -> dict[str, Any]:
-    """Return what the whole job costs on this machine; intervals are [low, high]."""
+    """Return what the whole job costs on this machine; intervals are [low, high].
+
+    "ray_share" is what Ray adds to the shards over their own time, and "ray_episodes_per_shard" the least number of
+    episodes with which that is `RAY_SHARE` at most.
+    """
     core_s = sum(p.episodes * p.seconds_each for p in pilots)
     error = math.sqrt(sum((p.episodes * p.seconds_each * p.error) ** 2 for p in pilots))
     size = sum(p.episodes * p.bytes_each for p in pilots)
@@ -49,6 +56,8 @@ def estimate(plan: Plan, pilots: Sequence[Pilot], workers: int, seconds: Sequenc
         "files": sum(next(p.files for p in pilots if p.task == s.task) for s in plan.shards) + 5,
         "shards": len(plan.shards),
         "shard_s": float(np.median(seconds)),
+        "ray_share": RAY_ADDS * len(seconds) / max(sum(seconds), 1e-9),
+        "ray_episodes_per_shard": math.ceil(RAY_ADDS / RAY_SHARE / max(core_s / total, 1e-9)),
         "yield": good,
         "yield_95": shares,
     }

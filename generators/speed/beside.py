@@ -22,7 +22,7 @@ from generators.executors import results, run_ray
 from generators.speed.bare import BarePhysics
 from generators.speed.processes import family
 from generators.speed.ratios import DEGRADED, Ratio
-from generators.speed.spans import Span, pauses, rate, spanned
+from generators.speed.spans import Span, by_worker, pauses, rate, spanned
 from generators.worker import Job, prepare_worker, run_shard
 from scenes.catalog import load_task
 from sim.rollout import rollouts
@@ -99,10 +99,8 @@ def measure_ray(task_name: str, turns: Turns) -> Iterator[Ratio]:
             theirs.append(processes([*alone, *([whole] * 2 if last else ())]))
     yield engine("bare physics", task.name, ours, theirs)
     yield overhead(task.name, ours, turns.shard)
-    made, stepped = rate(ours[-1].spans, SHARD), rate(_after_first(theirs[-1], SHARD), SHARD)
-    note = f"{made:.0f} control steps/s to disk / {stepped:.0f} of bare physics of the same episodes"
-    yield Ratio(
-        f"two Ray workers' shards / two bare processes of physics ({task.name})", made / stepped, ">= 0.97", note
+    yield shards_beside(
+        "two Ray workers' shards / two bare processes of physics", task.name, ours[-1:], [_warmed(theirs[-1])]
     )
 
 
@@ -118,6 +116,16 @@ def engine(what: str, where: str, ours: Sequence[Round], theirs: Sequence[Sequen
     return Ratio(f"{what}, two Ray workers / two bare processes ({where})", statistics.median(each), ">= 0.97", note)
 
 
+def shards_beside(
+    what: str, where: str, ours: Sequence[Round], theirs: Sequence[Sequence[Span]], unit: str = "control steps"
+) -> Ratio:
+    """Compare the shards that two Ray workers make with bare work of the same episodes."""
+    pairs = [(rate(r.spans, SHARD), rate(spans, BARE)) for r, spans in zip(ours, theirs, strict=True)]
+    made, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
+    note = f"{made:.0f} {unit}/s to disk / {bare:.0f} bare, of the same episodes"
+    return Ratio(f"{what} ({where})", statistics.median(a / b for a, b in pairs), ">= 0.97", note)
+
+
 def overhead(where: str, ours: Sequence[Round], episodes: int) -> Ratio:
     """Compare what Ray adds to a shard, from handing it out until its result is here, with the shard's own time."""
     waits = [pause for r in ours for pause in pauses(r.spans)]
@@ -125,8 +133,8 @@ def overhead(where: str, ours: Sequence[Round], episodes: int) -> Ratio:
     own = statistics.fmean(s.seconds for r in ours for s in r.spans if s.kind == SHARD)
     wait, result = 1e3 * statistics.fmean(waits), 1e3 * statistics.fmean(late)
     note = (
-        f"{wait + result:.1f} ms of {own:.1f} s ({episodes} episodes): {wait:.1f} ms between two shards of a worker (at "
-        f"most {1e3 * max(waits):.0f}), {result:.1f} ms for a result; starting Ray and its workers takes "
+        f"{wait + result:.1f} ms of {own:.1f} s ({episodes} episodes): {wait:.1f} ms between two shards of a worker "
+        f"(at most {1e3 * max(waits):.0f}), {result:.1f} ms for a result; starting Ray and its workers takes "
         f"{statistics.median(r.started for r in ours):.1f} s once"
     )
     return Ratio(
@@ -175,16 +183,13 @@ def _all(pieces: Sequence[Piece]) -> list[Span]:
     return [do(piece) for piece in pieces]
 
 
-def _after_first(spans: Sequence[Span], kind: str) -> list[Span]:
-    """Return the spans with each process's first of a kind marked as what it was there for: to warm up."""
-    seen: set[int] = set()
-    out: list[Span] = []
-    for span in sorted(spans, key=lambda s: s.start):
-        first = span.kind == kind and span.worker not in seen
-        if first:
-            seen.add(span.worker)
-        out.append(dataclasses.replace(span, kind=_WARM) if first else span)
-    return out
+def _warmed(spans: Sequence[Span]) -> list[Span]:
+    """Return the second of the two long pieces that each process did, as bare work, after the first."""
+    return [
+        dataclasses.replace(span, kind=kind)
+        for own in by_worker(spans)
+        for span, kind in zip(own[-2:], (_WARM, BARE), strict=True)
+    ]
 
 
 def _daemons() -> float:

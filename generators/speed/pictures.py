@@ -133,10 +133,10 @@ class _Bare:
     def _draw(self, model: mujoco.MjModel, states: np.ndarray) -> float:
         film = renderer().film(model, [self._view])
         film.shoot(states[:1])
-        return sum(_draw_bare(film, self._view, state) for state in states)
+        return sum(draw_bare(film, self._view, state) for state in states)
 
 
-def _draw_bare(film: Film, view: View, state: np.ndarray) -> float:
+def draw_bare(film: Film, view: View, state: np.ndarray) -> float:
     """Return the seconds that MuJoCo's three calls take for a picture of a loaded film."""
     canvas: Canvas = next(reversed(film._owner._canvases.values()))
     assert canvas._quality == PRESETS["fast"]

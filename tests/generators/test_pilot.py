@@ -51,3 +51,12 @@ def test_a_number_out_of_range_is_refused_in_one_sentence(genba, flag, value):
     told = genba("plan", TASK, flag, value)
     assert told.code == 2
     assert flag in told.err
+
+
+def test_a_plan_says_how_long_shards_must_be_for_ray(genba):
+    args = ("plan", "new_scene:MyTask", "--episodes", 2000, "--pilot", 4)
+    short = genba(*args, "--episodes-per-shard", 1)
+    assert "too short: with --episodes-per-shard" in short.err
+    least = short.err.split("--episodes-per-shard ")[1].split()[0]
+    assert "too short" not in genba(*args, "--episodes-per-shard", 3 * int(least)).err  # the next pilot is another
+    assert "too small for Ray" in genba("plan", "new_scene:MyTask", "--episodes", 2, "--episodes-per-shard", 1).err
