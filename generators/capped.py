@@ -13,6 +13,7 @@ from typing import Any
 from sim.errors import GenbaError
 
 MAX_BYTES = 64 << 20  # of a file that describes a dataset; dataset.json of 10,000 shards has about 10 MB
+MAX_LOG_BYTES = 1 << 20  # of what a worker says of one file
 _LONE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a pair, perhaps: text that UTF-8 cannot hold
 
 

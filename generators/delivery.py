@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.capped import parse_json
+from generators.capped import MAX_LOG_BYTES, parse_json
 from generators.filming import MediaReport
 from generators.media.writer import MEDIA
 from generators.pieces import Piece, pack, read_piece, unpack
@@ -22,7 +22,6 @@ from generators.worker import Job, ShardReport, run_shard
 
 RECEIPTS = "logs"
 PIECES = "pieces"
-_RECEIPT_BYTES = 1 << 20
 
 
 def deliver_shard(job: Job) -> ShardReport:
@@ -51,7 +50,7 @@ def delivered(store: Store, jobs: Sequence[Job]) -> list[ShardReport | None]:
     marks = store.listing(SHARDS) | store.listing(MEDIA)
     pieces, receipts = store.listing(PIECES), store.listing(RECEIPTS)
     there = [j for j in jobs if f"{SHARDS}/{j.shard.name}" in marks and _piece(j.shard) in pieces]
-    names = [n for j in there if (n := _receipt(j.shard)) in receipts and _size(receipts[n]) <= _RECEIPT_BYTES]
+    names = [n for j in there if (n := _receipt(j.shard)) in receipts and _size(receipts[n]) <= MAX_LOG_BYTES]
     found = dict(zip(names, store.read_all(names), strict=True))
     return [_report(job, found.get(_receipt(job.shard), b""), marks) for job in jobs]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.config import ConfigError, GenerateConfig
+from generators.dataset import read_manifest
 from generators.executors import Cluster, Executor, Lost, choose, results
 from generators.files import write_whole
 from generators.filming import MediaJob, MediaReport, film_shard
@@ -185,7 +186,7 @@ def render(
     reports: list[MediaReport] = []
     with lock(out):
         sweep(out)
-        manifest = json.loads((out / MANIFEST).read_bytes())
+        manifest = read_manifest(out)
         known = {s["name"]: s["file_sha256"] for s in manifest["shards"]}
         lean = dataclasses.replace(plan, shards=())
         jobs = [

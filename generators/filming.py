@@ -19,6 +19,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.capped import MAX_LOG_BYTES, read_json
 from generators.files import stamp, write_whole
 from generators.media.background import Background
 from generators.media.shots import DrawError, Shot, by_film
@@ -127,7 +128,7 @@ def finished(job: MediaJob, shot: Shot) -> MediaReport | None:
     """Return the report of a file that is there, unchanged, and recorded in the same way, else None."""
     path, name = Path(job.out) / MEDIA / media_name(job.shard.index, shot.camera), ""
     try:
-        data: dict[str, Any] = json.loads(_report_path(job, shot.camera).read_bytes())
+        data: dict[str, Any] = read_json(_report_path(job, shot.camera), MAX_LOG_BYTES)
         kept = data.pop("stamp", None)
         if data.pop("made_from") != _made_from(job):
             return None
@@ -135,7 +136,7 @@ def finished(job: MediaJob, shot: Shot) -> MediaReport | None:
         if report.settings != shot.to_json():
             return None
         name = report.file_sha256 if kept == stamp(path) else file_sha256(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return report if name == report.file_sha256 else None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import mujoco
 
+from generators.capped import MAX_LOG_BYTES, read_json
 from generators.files import stamp, write_whole
 from generators.filming import MediaJob, MediaReport, film_shard
 from generators.filming import finished as film_finished
@@ -150,14 +151,14 @@ def _make(job: Job) -> ShardReport:
 def finished(job: Job) -> ShardReport | None:
     """Return the report of a shard whose file is there and unchanged, else None; one touched since is hashed."""
     try:
-        data: dict[str, Any] = json.loads(job.report_path.read_bytes())
+        data: dict[str, Any] = read_json(job.report_path, MAX_LOG_BYTES)
         untouched = data.pop("stamp", None) == stamp(job.path)
         if data.pop("physics_sha256") != job.plan.physics_sha256 or data["episodes"] != job.shard.count:
             return None
         report = dataclasses.replace(ShardReport(**data), resumed=True)
         if not untouched and file_sha256(job.path) != report.file_sha256:
             return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return report
 
