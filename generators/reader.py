@@ -8,7 +8,7 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.capped import FileError, check_plain
+from generators.examination import examine
 from generators.schema import (
     DERIVED,
     DatasetError,
@@ -25,7 +26,7 @@ from generators.schema import (
     read_header,
 )
 from generators.stats import Stats
-from generators.structure import HEAP_BYTES, MAX_COLUMN_BYTES, check_heaps, check_structure
+from generators.structure import MAX_COLUMN_BYTES
 from sim.episode import Outcome
 from sim.errors import GenbaError, unknown
 
@@ -228,7 +229,7 @@ def open_trusted(path: Path) -> Shard:
 def open_untrusted(path: Path, *, max_column_bytes: int = MAX_COLUMN_BYTES) -> Shard:
     """Open a shard from anywhere, once its structure is found to be a shard's.
 
-    A file may still be damaged so that HDF5 itself fails; `generators.sandbox` reads such files in another process.
+    Another process does first what may make HDF5 itself fail: see `generators.examination`.
 
     Args:
         path: the file.
@@ -237,15 +238,16 @@ def open_untrusted(path: Path, *, max_column_bytes: int = MAX_COLUMN_BYTES) -> S
     Raises:
         DatasetError: it is no shard, contains what a shard never does, or is of a later major version.
     """
-    return open_file(path, lambda file: check_structure(file, max_column_bytes), Shard)
+    return open_file(path, {"max_column_bytes": max_column_bytes}, Shard)
 
 
-def open_file(path: Path, check: Callable[[h5py.File], None] | None, make: Callable[[Path, h5py.File], T]) -> T:
+def open_file(path: Path, limits: Mapping[str, Any] | None, make: Callable[[Path, h5py.File], T]) -> T:
     """Open an HDF5 file of ours.
 
     Args:
         path: the file.
-        check: refuses what does not belong in it; None for one that this program has written itself.
+        limits: what does not belong in it, arguments of `check_structure`; None for one that this program has written
+            itself.
         make: makes the result of the open file.
 
     Raises:
@@ -258,11 +260,9 @@ def open_file(path: Path, check: Callable[[h5py.File], None] | None, make: Calla
             with path.open("rb") as raw:
                 if raw.read(len(_SIGNATURE)) != _SIGNATURE:
                     raise DatasetError(f"{path.name} is no HDF5 file")
-                if check is not None:
-                    check_heaps(raw.read(HEAP_BYTES))
+            if limits is not None:
+                examine(path, limits)
             file = h5py.File(path, "r")
-            if check is not None:
-                check(file)
         return make(path, file)
     except DatasetError as error:
         if file is not None:

@@ -5,15 +5,14 @@ Whatever such a file does to HDF5 ends a child, never its parent, and is a findi
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from generators.examination import examine_here, say_ending, start_python
 from generators.lints.shards import check_shard
 from generators.lints.tables import check_tables
 from generators.media.invariants import check_media, find_media_damage
@@ -31,14 +30,12 @@ _SERVE = "from generators.sandbox import serve; serve()"
 def run_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Do jobs in child processes, one after the other; a child that ends early has found its job's shard to be bad."""
     left = list(jobs)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p or "." for p in sys.path), "OPENBLAS_NUM_THREADS": "1"}
     while left:
         with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as errors:
             limits = {"memory": MEMORY_BYTES, "seconds": SECONDS}
             task.write(json.dumps({"folder": str(folder), "jobs": left} | limits).encode())
             task.seek(0)
-            command = [sys.executable, "-c", _SERVE]
-            with subprocess.Popen(command, stdin=task, stdout=subprocess.PIPE, stderr=errors, env=environment) as child:
+            with start_python(_SERVE, task, errors) as child:
                 assert child.stdout is not None
                 for line in child.stdout:
                     with contextlib.suppress(ValueError):
@@ -46,22 +43,15 @@ def run_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> Iterator[tuple[dic
                         yield left.pop(0), result
             if left:
                 errors.seek(0)
-                why = _ending(child.returncode, errors.read().decode(errors="replace"))
+                why = say_ending(child.returncode, errors.read().decode(errors="replace"))
                 yield left.pop(0), {"findings": [("structure", "", f"{STRUCTURE}: reading it {why}")]}
-
-
-def _ending(code: int, errors: str) -> str:
-    if code == -signal.SIGALRM:
-        return "takes too long"
-    if code < 0:
-        return f"ended the process with {signal.Signals(-code).name}"
-    return f"ended the process: {(errors.strip().splitlines() or ['exit code ' + str(code)])[-1]}"
 
 
 def serve() -> None:
     """Be a child: read jobs from standard input, write one line of JSON for each."""
     import resource
 
+    examine_here()
     asked = json.load(sys.stdin)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], hard))

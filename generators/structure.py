@@ -5,6 +5,8 @@ bytes on the disk can hold.
 """
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -12,6 +14,7 @@ import h5py
 from generators.schema import DatasetError
 
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32015: "zstd"}  # HDF5's registered filter ids
+RATIOS = {1: 1032, 32015: 1 << 15}  # what a byte may unpack to: deflate, zstd (128 KiB of one value in 4 bytes)
 MAX_COLUMN_BYTES = 4 << 30
 MAX_CHUNK_BYTES = 64 << 20
 MAX_RATIO = 1100  # deflate cannot shrink by more than 1032
@@ -78,18 +81,79 @@ def check_structure(
                 raise DatasetError(f"{child} is a named type, which {what} never contains")
 
 
-def check_heaps(data: bytes) -> None:
-    """Refuse texts of attributes that are stored so that HDF5 would never come to their end.
+def check_file(path: Path, limits: Mapping[str, Any], *, reach: bool = True) -> None:
+    """Go through a file as whoever reads it will: heaps, structure, attributes, and where every chunk is.
+
+    Args:
+        path: the file.
+        limits: arguments of `check_structure`.
+        reach: whether to go beyond heaps and structure.
+
+    Raises:
+        DatasetError: as `check_structure`; a chunk is not in the file, or unpacks to more than it may.
+        OSError, RuntimeError, MemoryError: HDF5 cannot read it.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as raw:
+        check_heaps(raw.read(HEAP_BYTES), size)
+    with h5py.File(path, "r") as file:
+        check_structure(file, **limits)
+        if reach:
+            _check_reach(file, size)
+
+
+def _check_reach(file: h5py.File, size: int) -> None:
+    """Read every attribute, and look up every chunk."""
+    nodes: list[Any] = [file]
+    file.visititems(lambda _name, node: nodes.append(node))
+    for node in nodes:
+        for name in node.attrs:
+            node.attrs[name]
+        if isinstance(node, h5py.Dataset) and node.chunks:
+            _check_chunks(node, size)
+
+
+def _check_chunks(dataset: Any, size: int) -> None:  # noqa: ANN401 - h5py's types are not told
+    plist, path = dataset.id.get_create_plist(), str(dataset.name)
+    ratio = math.prod(RATIOS.get(plist.get_filter(i)[0], 1) for i in range(plist.get_nfilters()))
+    most = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    large: list[tuple[int, ...]] = []
+    count = 0
+
+    def look(chunk: Any) -> bool | None:  # noqa: ANN401
+        nonlocal count
+        count += 1
+        if count > most or chunk.byte_offset is None or chunk.byte_offset + chunk.size > size:
+            return True
+        if chunk.size * ratio > MAX_CHUNK_BYTES:
+            large.append(chunk.chunk_offset)
+        return None
+
+    if dataset.id.chunk_iter(look):
+        raise DatasetError(f"{path} has chunks that are not in the file, or more than it has rows for")
+    if ratio > 1 and not path.endswith(PICTURES):
+        try:
+            for at in large:
+                dataset[tuple(slice(start, start + step) for start, step in zip(at, dataset.chunks, strict=True))]
+        except (OSError, MemoryError) as error:
+            raise DatasetError(f"{path} cannot be unpacked: {str(error) or 'it takes too much memory'}") from None
+
+
+def check_heaps(data: bytes, file_bytes: int) -> None:
+    """Refuse texts of attributes that are stored so that HDF5 would never come to their end, or to no memory's.
 
     Args:
         data: the beginning of the file, where ours keep them.
+        file_bytes: how large the whole of it is.
 
     Raises:
-        DatasetError: a piece of free space has no size.
+        DatasetError: a heap is larger than the file, or a piece of its free space has no size.
     """
     at = data.find(_HEAP)
     while at >= 0:
         place, end = at + 16, at + int.from_bytes(data[at + 8 : at + 16], "little")
+        if end > file_bytes:
+            raise DatasetError(f"the texts of its attributes are damaged: they would end at byte {end} of {file_bytes}")
         while place + 16 <= min(end, len(data)):
             number, size = data[place : place + 2], int.from_bytes(data[place + 8 : place + 16], "little")
             if number == bytes(2) and size == 0:

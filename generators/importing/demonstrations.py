@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from generators.reader import open_file, readable
 from generators.schema import DatasetError
-from generators.structure import check_structure
 
 Array = NDArray[Any]
 
@@ -163,14 +162,8 @@ def open_demonstrations(path: Path) -> Demonstrations:
     Raises:
         DatasetError: it is none, or contains what such a file never does: links, foreign storage, absurd sizes.
     """
-    check = functools.partial(
-        check_structure,
-        max_column_bytes=MAX_BYTES,
-        what="a file of demonstrations",
-        max_objects=MAX_OBJECTS,
-        ragged="/mask/",
-    )
-    return open_file(path, check, Demonstrations)
+    limits = {"what": "a file of demonstrations", "max_objects": MAX_OBJECTS, "ragged": "/mask/"}
+    return open_file(path, limits | {"max_column_bytes": MAX_BYTES}, Demonstrations)
 
 
 def _number(name: str) -> int:

@@ -3,7 +3,6 @@
 Chunks are unpacked here, never into more memory than their shape needs, and at most a few GB at a time.
 """
 
-import functools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
@@ -17,7 +16,7 @@ from generators.media.shots import Shot, shot_from_json
 from generators.media.writer import FORMAT, FORMAT_VERSION, MediaHeader
 from generators.reader import open_file, readable
 from generators.schema import DatasetError, check_version, read_fields
-from generators.structure import MAX_COLUMN_BYTES, check_structure
+from generators.structure import MAX_COLUMN_BYTES
 from sim.errors import unknown
 
 Array = NDArray[Any]
@@ -216,13 +215,12 @@ def open_media(path: Path, *, trusted: bool = False) -> MediaShard:
 
     Args:
         path: the file.
-        trusted: whether this program has written it itself; else its structure is searched first.
+        trusted: whether this program has written it itself; else it is examined first.
 
     Raises:
         DatasetError: it is none, contains what one never does, or is of a later major version.
     """
-    check = None if trusted else functools.partial(check_structure, media=True)
-    return open_file(path, check, MediaShard)
+    return open_file(path, None if trusted else {"media": True}, MediaShard)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - an attribute

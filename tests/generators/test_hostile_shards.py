@@ -352,4 +352,4 @@ def test_an_attribute_as_large_as_a_column_is_refused(small, place):
         group = h5py.h5g.create(file["obs"].id, b"group", gcpl=plist)
         h5py.h5a.create(group, b"a", h5py.h5t.NATIVE_UINT8, h5py.h5s.create_simple((80 << 20,)))
     with pytest.raises(DatasetError, match=r"^s\.h5: /obs/group attribute 'a' declares more than"):
-        open_untrusted(path)  # HDF5 itself reads it, to say how large it is
+        open_untrusted(path)

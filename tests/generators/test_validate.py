@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from generators import replaying, sandbox
+from generators import examination, replaying, sandbox
 from generators import validate as module
 from generators.validate import Finding, validate
 
@@ -43,7 +43,7 @@ def test_a_whole_dataset_has_no_findings_at_any_depth(dataset, kit):
 
 
 def test_hashes_alone_open_no_shard(dataset, monkeypatch):
-    monkeypatch.setattr(sandbox.subprocess, "Popen", None)
+    monkeypatch.setattr(examination.subprocess, "Popen", None)
     monkeypatch.setattr(h5py, "File", None)
     report = validate(dataset)
     assert report.ok
