@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from generators.capped import FileError, read_capped
 from generators.watchdog import TIME_LIMIT_S
@@ -31,11 +31,15 @@ def _both(value: Any) -> Any:  # noqa: ANN401 - YAML
     return (value, value) if isinstance(value, int) else value
 
 
-def _place(value: Any) -> Any:  # noqa: ANN401 - YAML
-    return value if isinstance(value, str) and "://" in value else Path(value) if isinstance(value, str) else value
+def _place(value: object) -> Path | str:
+    if isinstance(value, str):
+        return value if "://" in value else Path(value)
+    if isinstance(value, Path):
+        return value
+    raise ValueError("a folder's path or a URL is expected")
 
 
-Out = Annotated[Path | str, BeforeValidator(_place)]
+Out = Annotated[Path | str, PlainValidator(_place)]
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 Size = Annotated[tuple[Pixels, Pixels], BeforeValidator(_both)]
 

@@ -86,14 +86,17 @@ def _load(task_name: str, minutes: float, out: Path) -> Iterator[Made]:
     size = {"task": task_name, "episodes": EACH * _MANY, "episodes_per_shard": EACH, "degraded": DEGRADED}
     plan = driver.start(make_config(size | {"out": str(out)}), Path.cwd())
     lean = dataclasses.replace(plan, shards=())
-    until = time.perf_counter() + 60 * minutes
     jobs = [Job(shard, lean, str(out)) for shard in plan.shards]
-    over = functools.partial(_over, until)
-    return results(run_ray(_make, jobs, workers=WORKERS, stop=over))
+    made: list[Made] = []
+    for one in results(run_ray(_make, jobs, workers=WORKERS, stop=functools.partial(_over, made, 60 * minutes))):
+        made.append(one)
+        yield one
 
 
-def _over(until: float) -> bool:
-    return time.perf_counter() > until
+def _over(made: Sequence[Made], seconds: float) -> bool:
+    """Return whether every worker has made more than its first shard, the last to begin for long enough."""
+    own = by_worker([one.span for one in made])
+    return len(own) == WORKERS and min(spans[-1].end for spans in own) > max(spans[0].end for spans in own) + seconds
 
 
 def _make(job: Job) -> Made:

@@ -51,17 +51,19 @@ def by_worker(spans: Sequence[Span]) -> list[list[Span]]:
 def rate(spans: Sequence[Span], kind: str) -> float:
     """Return how much of one kind all workers do in a second, pauses included.
 
-    A worker's clock begins when what it did before is done, so that the very first piece only warms up.
+    A worker's clock begins when what it did before is done, so that the very first piece only warms up. One that did
+    none of it adds nothing.
 
     Raises:
-        ValueError: a worker did none of it after its first piece.
+        ValueError: no worker did any of it after its first piece.
     """
     total = 0.0
     for own in by_worker(spans):
         following = [(before, one) for before, one in itertools.pairwise(own) if one.kind == kind]
-        if not following:
-            raise ValueError(f"worker {own[0].worker} did no {kind!r} after its first piece")
-        total += sum(one.amount for _, one in following) / (following[-1][1].end - following[0][0].end)
+        if following:
+            total += sum(one.amount for _, one in following) / (following[-1][1].end - following[0][0].end)
+    if not total:
+        raise ValueError(f"no worker did any {kind!r} after its first piece")
     return total
 
 

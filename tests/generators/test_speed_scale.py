@@ -26,7 +26,8 @@ SPANS = [  # two workers; the first piece of each warms up
 def test_a_rate_counts_pauses_and_not_what_warms_up():
     assert rate(SPANS, "a") == pytest.approx(20 / 4 + 10 / 5)
     assert pauses(SPANS) == pytest.approx([0.5, 0.0, 1.0])
-    with pytest.raises(ValueError, match="worker 1 did no 'b' after its first piece"):
+    assert rate([*SPANS, Span(3, "a", 0.0, 1.0, 99.0)], "a") == rate(SPANS, "a")
+    with pytest.raises(ValueError, match="no worker did any 'b' after its first piece"):
         rate(SPANS, "b")
 
 
