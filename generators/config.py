@@ -15,7 +15,8 @@ from sim.errors import GenbaError, nearest
 
 MAX_EPISODES = 10_000_000
 MAX_YAML_BYTES = 64 << 10
-MAX_YAML_NODES = 20_000  # aliases written out
+MAX_YAML_NODES = 10_000  # aliases written out
+MAX_YAML_DEPTH = 100  # brackets within brackets: their scanner looks at all of them again at each
 
 
 class ConfigError(GenbaError, ValueError):
@@ -250,6 +251,11 @@ class _PlainLoader(yaml.SafeLoader):
     """A SafeLoader that refuses a key given twice, and aliases that multiply."""
 
     composed = 0  # nodes so far
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: ANN401 - theirs
+        if self.flow_level >= MAX_YAML_DEPTH:
+            raise yaml.scanner.ScannerError(None, None, "it is nested too deeply", self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - a node or a place
         self.composed += 1
