@@ -17,7 +17,9 @@ import pytest
 
 from generators import driver
 from generators.config import ConfigError, make_config
-from generators.executors import ExecutorError, Lost, results, run_inline, run_processes, run_ray
+from generators.executors import results, run_inline, run_processes
+from generators.jobs import ExecutorError, Lost
+from generators.on_ray import run_ray
 from generators.places import lock
 from generators.reader import file_sha256
 from generators.validate import validate

@@ -10,7 +10,8 @@ import pytest
 
 from generators import driver
 from generators.config import make_config
-from generators.executors import run_inline, run_processes, run_ray
+from generators.executors import run_inline, run_processes
+from generators.on_ray import run_ray
 from generators.watchdog import Limit
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
