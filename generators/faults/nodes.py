@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sim.errors import GenbaError
 
+_HEADLESS_S = 16  # after which Ray's processes end without their head
 _STARTS_S = 60.0  # within which a node is up
 _STORE_BYTES = 100_000_000  # of each node's objects: reports are small
 
@@ -84,13 +85,13 @@ class TwoNodes:
 
     Args:
         folder: a new one, with a short path.
-        env: the environment of the nodes' processes, workers included; a token is added to it.
+        env: the environment of the nodes' processes, workers included; with a token of its own it is the drivers', too.
     """
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self.address = f"127.0.0.1:{_free_port()}"
         self.env = dict(env) | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        self.env["RAY_USAGE_STATS_ENABLED"] = "0"
+        self.env |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": str(_HEADLESS_S)}
         self.nodes: list[Node] = []  # all that there ever were
         self._folder = folder
         self._pair: list[Node] = []  # the head first
