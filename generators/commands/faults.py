@@ -40,7 +40,7 @@ class Options:
     """How many faults must have happened."""
     seed: int = 0
     """Determines which faults, and the dataset."""
-    executors: Annotated[str, tyro.conf.arg(metavar="NAME,NAME")] = "inline,processes,ray"
+    executors: Annotated[str, tyro.conf.arg(metavar="NAME,NAME")] = ",".join(EXECUTORS)
     """Where: inline, processes, ray (one node), ray2 (two nodes, as separate processes)."""
     out: OptionalPath = None
     """A file for the table, .md, or for all that happened, .json."""
