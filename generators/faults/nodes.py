@@ -37,14 +37,15 @@ class Node:
     def __init__(self, folder: Path, place: Sequence[str], env: Mapping[str, str]) -> None:
         self.folder = folder
         self._killed = False
-        folder.mkdir()
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(parents=True)
         own = ["--node-ip-address=127.0.0.1", "--num-cpus=1", f"--object-store-memory={_STORE_BYTES}"]
         own += [f"--temp-dir={folder / 'ray'}", "--include-log-monitor=false", "--block"]
         with (folder / "words").open("wb") as words:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", "start", *place, *own],
                 cwd=folder,
-                env=dict(env),
+                env=dict(env) | {"TMPDIR": str(self.temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=subprocess.STDOUT,
