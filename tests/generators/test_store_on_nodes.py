@@ -32,7 +32,7 @@ APART = (
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    """The file of `noted:MyTask`, which leaves a note where temporary files are whenever it makes an episode."""
+    """The file of `noted:MyTask`, which leaves a note where temporary files are whenever it builds an episode's scene."""
     path = tmp_path_factory.mktemp("noted") / "noted.py"
     before, head, after = (EXAMPLES / "new_scene.py").read_text().partition('numbers in a fresh model."""\n')
     assert head
@@ -84,7 +84,7 @@ def equal(url, undisturbed, back):
 
 
 def notes(node):
-    """Return process, folder and the task's file for each episode that a node has made."""
+    """Return process, folder and the task's file for each scene that a node has built."""
     path = node.temporary / "episodes"
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -97,7 +97,7 @@ def test_two_nodes_that_share_no_folder_make_the_dataset_that_one_process_makes(
     assert not list((tmp_path / "apart").iterdir())
     made = [notes(node) for node in nodes.nodes]
     assert all(made)
-    assert sum(map(len, made)) == 30
+    assert sum(map(len, made)) >= 30
     for node, lines in zip(nodes.nodes, made, strict=True):
         for _, folder, file in lines:  # of the user's task: what Ray has brought to this node
             assert Path(folder).is_relative_to(node.folder)
