@@ -12,10 +12,11 @@ from typing import Any
 
 from generators.config import ConfigError, GenerateConfig
 from generators.dataset import read_manifest
-from generators.executors import Cluster, Executor, Lost, choose, results
+from generators.executors import Executor, choose, results
 from generators.files import write_whole
 from generators.filming import MediaJob, MediaReport, film_shard
 from generators.governance.write import write_metadata
+from generators.jobs import Lost
 from generators.manifest import write_manifest
 from generators.media.shots import check_drawable
 from generators.media.writer import MEDIA
@@ -26,6 +27,7 @@ from generators.media_manifest import (
     wanted_media,
     write_media_sums,
 )
+from generators.on_ray import Cluster
 from generators.places import PLAN, DiskError, Place, lock, place_of, sweep
 from generators.plan import Plan, check_unchanged, make_plan, read_plan
 from generators.schema import MANIFEST

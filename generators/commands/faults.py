@@ -40,8 +40,8 @@ class Options:
     """How many faults must have happened."""
     seed: int = 0
     """Determines which faults, and the dataset."""
-    executors: Annotated[str, tyro.conf.arg(metavar="NAME,NAME")] = "inline,processes,ray"
-    """Where: inline, processes, ray (one node)."""
+    executors: Annotated[str, tyro.conf.arg(metavar="NAME,NAME")] = ",".join(EXECUTORS)
+    """Where: inline, processes, ray (one node), ray2 (two nodes, as separate processes)."""
     out: OptionalPath = None
     """A file for the table, .md, or for all that happened, .json."""
     json: bool = False
@@ -76,8 +76,8 @@ def main(argv: list[str]) -> int:
 def _check(options: Options) -> tuple[str, ...]:
     executors = tuple(dict.fromkeys(options.executors.split(",")))
     for name in executors:
-        if name not in EXECUTORS[:3]:
-            raise ConfigError(f"--executors: no executor {name!r:.40}{nearest(name, EXECUTORS[:3])}")
+        if name not in EXECUTORS:
+            raise ConfigError(f"--executors: no executor {name!r:.40}{nearest(name, EXECUTORS)}")
     if not 1 <= options.count <= 100_000:
         raise ConfigError(f"--count takes 1 to 100000, got {options.count}")
     if options.out and options.out.suffix not in (".md", ".json"):

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from generators import driver
-from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, parse
+from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalText, parse
 from generators.commands.generate import finish
 from generators.config import make_config
 from generators.store import is_url
@@ -28,6 +28,8 @@ class Options:
     """Where shards are made; it changes no byte [as planned]."""
     workers: OptionalInt = None
     """How many worker processes [as planned]."""
+    ray_address: OptionalText = None
+    """A running Ray cluster to use [as planned]."""
     time_limit_s: OptionalFloat = None
     """How long one shard may take, s [as planned]."""
     json: bool = False
@@ -39,7 +41,7 @@ def main(argv: list[str]) -> int:
     options = parse(Options, argv, "genba resume")
     out = options.dataset if is_url(options.dataset) else Path(options.dataset)
     plan = driver.reopen(out)
-    names = ("executor", "workers", "time_limit_s")
+    names = ("executor", "workers", "ray_address", "time_limit_s")
     changed = {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     config = make_config(plan.config | changed)
     return finish(out, plan, config, as_json=options.json)

@@ -15,6 +15,7 @@ from generators.faults.disk import small_disk
 from generators.faults.injection import Site
 from generators.faults.invariant import Reference, read_reference
 from generators.faults.kinds import KINDS
+from generators.faults.nodes import two_nodes
 from generators.faults.program import Program, reap
 from generators.faults.trials import EPISODES, PER_SHARD, Outcome, Run, Trial, clear, plan_trials
 from sim.errors import GenbaError
@@ -46,7 +47,7 @@ class Place:
     seed: int
     reference: Reference
 
-    def site(self, executor: str, index: int, **more: Any) -> Site:  # noqa: ANN401 - of Site
+    def site(self, executor: str, index: int) -> Site:
         """Return where a trial happens."""
         orders = self.work / "orders" / f"{executor}-{index}"
         orders.mkdir(parents=True)
@@ -55,9 +56,8 @@ class Place:
             data=self.data / f"{executor}-{index}",
             scene=self.work / "scene",
             orders=orders,
-            env=_environment(self.work, orders) | more.pop("env", {}),
+            env=_environment(self.work, orders),
             seed=self.seed,
-            **more,
         )
 
 
@@ -107,7 +107,11 @@ def _trials(place: Place, executor: str, wanted: int) -> Iterator[Outcome]:
 def conduct(place: Place, trial: Trial) -> Outcome:
     """Let a trial happen; a dataset that does not hold is kept in the folder `broken`."""
     site = place.site(trial.executor, trial.index)
-    outcome = Run(trial, site, place.reference, place.seed).to_the_end()
+    with contextlib.ExitStack() as stack:
+        if trial.executor == "ray2":
+            nodes = stack.enter_context(two_nodes(site.env))
+            site = dataclasses.replace(site, env=nodes.env, nodes=nodes, address=nodes.address)
+        outcome = Run(trial, site, place.reference, place.seed).to_the_end()
     if outcome.broken and site.data.exists():
         shutil.copytree(site.data, place.work / "broken" / site.data.name, dirs_exist_ok=True)
     clear(site)

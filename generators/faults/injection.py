@@ -20,6 +20,10 @@ _SOON_S = 20.0  # within which an order is taken
 class Nodes(Protocol):
     """A Ray cluster whose nodes can be killed and replaced."""
 
+    def ready(self) -> None:
+        """Have all nodes up."""
+        ...
+
     def replace(self) -> str:
         """Kill the second node and start another."""
         ...

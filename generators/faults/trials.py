@@ -144,7 +144,7 @@ class Run:
 
     def _disturbed(self, number: int, kinds: Sequence[Kind]) -> None:
         """Start or resume the dataset, and let faults happen to it: the last may end the run."""
-        run = Program(self._args(number), self.site.scene, self.site.env)
+        run = self._start(number)
         lost = 0
         ended: tuple[str, str] | None = None
         for fault in kinds:
@@ -162,8 +162,12 @@ class Run:
             self.broken.append(f"exit code {code} after {[k.name for k in kinds]}: {run.words[-300:]}")
 
     def _finish(self) -> int | None:
-        run = Program(self._args(1), self.site.scene, self.site.env)
-        return self._close(run)
+        return self._close(self._start(1))
+
+    def _start(self, number: int) -> Program:
+        if self.site.nodes is not None:
+            self.site.nodes.ready()
+        return Program(self._args(number), self.site.scene, self.site.env)
 
     def _args(self, number: int) -> list[str]:
         workers = "1" if self.trial.executor == "inline" else "2"

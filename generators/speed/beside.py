@@ -18,7 +18,8 @@ from pathlib import Path
 
 from generators import driver
 from generators.config import make_config
-from generators.executors import results, run_ray
+from generators.executors import results
+from generators.on_ray import run_ray
 from generators.speed.bare import BarePhysics
 from generators.speed.processes import family
 from generators.speed.ratios import DEGRADED, Ratio

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generators import driver
 from generators.config import make_config
-from generators.executors import run_ray
+from generators.on_ray import run_ray
 from generators.speed.processes import family
 from generators.speed.ratios import Ratio
 from generators.speed.spans import slope

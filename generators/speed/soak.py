@@ -17,7 +17,8 @@ from pathlib import Path
 
 from generators import driver
 from generators.config import make_config
-from generators.executors import results, run_ray
+from generators.executors import results
+from generators.on_ray import run_ray
 from generators.speed.physics import ReferenceModel
 from generators.speed.ratios import DEGRADED, Ratio
 from generators.speed.spans import Span, by_worker, windows

@@ -81,7 +81,7 @@ def test_an_executor_that_does_not_exist_is_refused_with_the_nearest(genba):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(("executor", "count"), [("inline", 20), ("processes", 15), ("ray", 20)])
+@pytest.mark.parametrize(("executor", "count"), [("inline", 20), ("processes", 15), ("ray", 20), ("ray2", 12)])
 def test_a_campaign_breaks_nothing(executor, count, tmp_path):
     out = tmp_path / "all.json"
     args = ["faults", "--count", str(count), "--seed", "11", "--executors", executor, "--out", str(out)]
@@ -92,6 +92,19 @@ def test_a_campaign_breaks_nothing(executor, count, tmp_path):
     happened = {f["kind"] for t in trials for f in t["faults"] if f["evidence"]}
     assert sum(bool(f["evidence"]) for t in trials for f in t["faults"]) >= count
     assert len(happened) >= 8
+
+
+@pytest.mark.faults
+def test_two_ray_nodes_of_which_each_is_killed_lose_nothing(place):
+    runs = (
+        ("node killed", "worker killed", "task leaves", "head killed"),
+        ("shard cut", "report damaged", "node killed", "driver stopped", "driver killed"),
+        ("leftovers",),
+    )
+    outcome = conduct(place, Trial(0, "ray2", runs))
+    assert [f.kind for f in outcome.faults if f.evidence] == [name for names in runs for name in names]
+    assert outcome.codes == (3, -9, 0)
+    assert outcome.broken == ()
 
 
 @pytest.mark.faults

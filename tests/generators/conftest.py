@@ -348,3 +348,26 @@ def refused():
 def memory_kb(what: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(what)).split()[1])
+
+
+@pytest.fixture(scope="module")
+def server():
+    """An S3 server on loopback with the bucket `plant`, known to this process and its children by their environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    given = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="plant")
+        yield given["AWS_ENDPOINT_URL"]
+    server.stop()

@@ -17,7 +17,9 @@ import pytest
 
 from generators import driver
 from generators.config import ConfigError, make_config
-from generators.executors import ExecutorError, Lost, results, run_inline, run_processes, run_ray
+from generators.executors import results, run_inline, run_processes
+from generators.jobs import ExecutorError, Lost
+from generators.on_ray import run_ray
 from generators.places import lock
 from generators.reader import file_sha256
 from generators.validate import validate
@@ -200,6 +202,15 @@ def test_two_drivers_cannot_write_one_dataset(tmp_path):
     plan = driver.start(config, EXAMPLES)
     with lock(out), pytest.raises(ConfigError, match="another genba is writing"):
         driver.run(out, plan, executor=run_inline, on_report=lambda _: None)
+
+
+def test_resume_goes_to_the_ray_cluster_that_it_is_given(genba, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    driver.start(make_config({"task": "new_scene:MyTask", "episodes": 2, "out": str(tmp_path / "data")}), EXAMPLES)
+    result = genba("resume", tmp_path / "data", "--executor", "ray", "--ray-address", "203.0.113.9:6379")
+    assert result.code == 3
+    assert "Ray at 203.0.113.9:6379 is on another machine: set RAY_AUTH_TOKEN" in result.err
 
 
 def test_resume_refuses_a_task_whose_source_has_changed(tmp_path):

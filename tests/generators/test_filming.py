@@ -17,11 +17,12 @@ import pytest
 from generators import driver
 from generators.config import ConfigError, make_config
 from generators.dataset import Dataset
-from generators.executors import run_inline, run_processes, run_ray
+from generators.executors import run_inline, run_processes
 from generators.filming import film_shard
 from generators.governance.write import write_metadata
 from generators.media.shots import DrawError, check_drawable, make_shots
 from generators.media_manifest import planned_media, wanted_media
+from generators.on_ray import run_ray
 from generators.plan import read_plan
 from generators.schema import DatasetError
 from generators.states import rebuild, states_at

@@ -9,10 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from moto.server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
 from generators import driver, store
@@ -27,25 +25,6 @@ from sim.errors import MissingExtraError
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONFIG = {"task": "new_scene:MyTask", "episodes": 8, "episodes_per_shard": 2, "seed": 5}
 COMMITTED = ("SHA256SUMS", "episodes.parquet", "stats.json")
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    given = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in given.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="plant")
-        yield given["AWS_ENDPOINT_URL"]
-    server.stop()
 
 
 @pytest.fixture

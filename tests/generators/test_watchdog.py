@@ -10,7 +10,8 @@ import pytest
 
 from generators import driver
 from generators.config import make_config
-from generators.executors import run_inline, run_processes, run_ray
+from generators.executors import run_inline, run_processes
+from generators.on_ray import run_ray
 from generators.watchdog import Limit
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -41,7 +42,8 @@ def sums(out):
     return (out / "SHA256SUMS").read_text()
 
 
-@pytest.mark.parametrize("run", [run_processes, pytest.param(run_ray, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("run", [run_processes, run_ray])
 def test_a_worker_that_hangs_is_ended_and_named_the_others_go_on_and_resume_makes_the_rest(run, scene, tmp_path):
     reference = make(tmp_path / "reference", scene, run_inline)
     (scene / "flag").touch()
@@ -67,8 +69,7 @@ def test_a_hang_in_the_command_s_own_process_ends_it_with_one_sentence_and_resum
     assert done.returncode == 3, done.stderr
     last = done.stderr.splitlines()[-1]
     assert re.search(r"took longer than 3 s, in hangs.py, line \d+, build; continue with: genba resume", last)
-    done = subprocess.run([*genba, "resume", str(out)], capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
+    driver.run(out, driver.reopen(out), executor=run_inline, on_report=lambda _: None)
     assert sums(out) == make(tmp_path / "reference", scene, run_inline)
 
 
