@@ -8,16 +8,21 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import itertools
+import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from generators.config import ConfigError
 from sim.errors import GenbaError, MissingExtraError
 
 R = TypeVar("R")
-PATIENCE_S = (1.0, 4.0, 15.0)  # between attempts; each protocol has attempts of its own inside of one
+PATIENCE_S = 20.0  # waited in all between attempts; each protocol has attempts of its own inside of one
+PATIENCE = "GENBA_STORE_PATIENCE_S"  # the variable for another
+_WAITS_S = (1.0, 4.0, 15.0, 60.0)  # the last again and again
 _AT_ONCE = 256  # objects read at a time
 _MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
 _S3 = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
@@ -70,15 +75,17 @@ class Store:
         """
         with _reaching(self.url, "written"):
             _patiently(lambda: self._put(name, path))
-            info = _patiently(lambda: self._fs.info(self._path(name), refresh=True))
-        if info["size"] != path.stat().st_size:
-            raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {path.stat().st_size} were sent")
-        return _mark(info)
+            return self._arrived(name, path.stat().st_size)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write an object whole."""
+    def write(self, name: str, data: bytes) -> str:
+        """Write an object whole; return its mark.
+
+        Raises:
+            StoreError: it cannot be written, or what is there then is not as long as it should be.
+        """
         with _reaching(self.url, "written"):
             _patiently(lambda: self._write(name, data))
+            return self._arrived(name, len(data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Write an object unless it is there; return whether it was written.
@@ -145,6 +152,12 @@ class Store:
     def _path(self, name: str) -> str:
         root = _file_system(self.url)[1]
         return f"{root}/{name}" if name else root
+
+    def _arrived(self, name: str, size: int) -> str:
+        info = _patiently(lambda: self._fs.info(self._path(name), refresh=True))
+        if info["size"] != size:
+            raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {size} were sent")
+        return _mark(info)
 
     def _cat(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         found = self._fs.cat(paths, on_error="return") if len(paths) > 1 else {paths[0]: self._one(paths[0])}
@@ -234,9 +247,30 @@ def _mark(info: Mapping[str, Any]) -> str:
     return f"{info['size']} {found.timestamp() if isinstance(found, datetime.datetime) else found}"
 
 
+def waits() -> Iterator[float]:
+    """Yield how long to wait after each attempt that failed, s.
+
+    Raises:
+        ConfigError: the environment says something else than seconds.
+    """
+    text = os.environ.get(PATIENCE, f"{PATIENCE_S}")
+    try:
+        left = float(text)
+    except ValueError:
+        left = -1.0
+    if not 0.0 <= left < float("inf"):
+        raise ConfigError(f"{PATIENCE} takes seconds, 0 or more, got {text!r:.40}")
+    for number in itertools.count():
+        wait = min(left, _WAITS_S[min(number, len(_WAITS_S) - 1)])
+        if wait <= 0.0:
+            return
+        yield wait
+        left -= wait
+
+
 def _patiently(work: Callable[[], R]) -> R:
     """Run something that a network may disturb, and again after a while."""
-    for wait in PATIENCE_S:
+    for wait in waits():
         try:
             return work()
         except (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, GenbaError):
