@@ -25,7 +25,10 @@ PATIENCE = "GENBA_STORE_PATIENCE_S"  # the variable for another
 _WAITS_S = (1.0, 4.0, 15.0, 60.0)  # the last again and again
 _AT_ONCE = 256  # objects read at a time
 _MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
-_S3 = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
+_MOST = 256 << 20  # bytes of an object that is compared
+_SILENCES = 10  # that are waited for while something is sent, with the protocol's own attempts
+_SLOWEST = 1e5  # bytes/s; who sends more slowly is taken for silent
+_S3: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
 
 
 class StoreError(GenbaError, OSError):
@@ -94,14 +97,15 @@ class Store:
         """
         with _reaching(self.url, "written"):
             self._make_folder(name)
+            tries = itertools.count()
             try:
-                _patiently(lambda: self._fs.pipe_file(self._path(name), data, mode="create"))
+                _patiently(lambda: self._create(name, data, next(tries)))
             except FileExistsError:
                 return False
             except OSError as error:
                 if "condition" not in str(error).lower():  # S3's 412: At least one of the pre-conditions did not hold
                     raise
-                return False
+                return next(tries) > 1 and self.read(name, _MOST) == data  # or ours arrived, and the answer did not
         return True
 
     def read(self, name: str, most: int) -> bytes:
@@ -174,17 +178,36 @@ class Store:
 
     def _put(self, name: str, path: Path) -> None:
         if not self._in_folders:
-            self._fs.put_file(str(path), self._path(name))
+            with self._in_time(path.stat().st_size) as more:
+                self._fs.put_file(str(path), self._path(name), **more)
             return
         with self._aside(name) as aside:
             self._fs.put_file(str(path), aside)
 
     def _write(self, name: str, data: bytes) -> None:
         if not self._in_folders:
-            self._fs.pipe_file(self._path(name), data)
+            with self._in_time(len(data)) as more:
+                self._fs.pipe_file(self._path(name), data, **more)
             return
         with self._aside(name) as aside:
             self._fs.pipe_file(aside, data)
+
+    def _create(self, name: str, data: bytes, _attempt: int) -> None:
+        with self._in_time(len(data)) as more:
+            self._fs.pipe_file(self._path(name), data, mode="create", **more)
+
+    @contextlib.contextmanager
+    def _in_time(self, size: int) -> Generator[Mapping[str, float]]:
+        """Give what ends the sending of so many bytes: to a store that falls silent some protocols send for ever."""
+        if not getattr(self._fs, "async_impl", False):
+            yield {}
+            return
+        config = getattr(self._fs, "config_kwargs", {})
+        seconds = _SILENCES * config.get("read_timeout", _S3["read_timeout"]) + size / _SLOWEST
+        try:
+            yield {"timeout": seconds}
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"it took longer than {seconds:.0f} s") from None
 
     @contextlib.contextmanager
     def _aside(self, name: str) -> Generator[str]:
