@@ -27,7 +27,7 @@ _SERVER = (
     "server = Server('127.0.0.1', 0, verbose=False); server.start();"
     "print(server.get_host_and_port()[1], flush=True); sys.stdin.read()"  # until the harness is gone
 )
-_QUICK = {"config_kwargs": {"connect_timeout": 0.4, "read_timeout": 0.4, "retries": {"max_attempts": 0}}}
+QUICK = {"config_kwargs": {"connect_timeout": 0.4, "read_timeout": 0.4, "retries": {"max_attempts": 0}}}
 _DESCRIBING = ("plan.json", MANIFEST, TABLE, CHECKSUMS, "stats.json", *METADATA)
 
 
@@ -48,7 +48,7 @@ class Bucket:
         """What the program must have in its environment to use it."""
         return _KEYS | {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.proxy.port}",
-            "FSSPEC_S3": json.dumps(_QUICK),
+            "FSSPEC_S3": json.dumps(QUICK),
             PATIENCE: f"{PATIENCE_S:g}",
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
@@ -79,14 +79,31 @@ class Objects:
 
     def names(self) -> list[str]:
         """Return the names of all objects, without the dataset's."""
+        return list(self._marks())
+
+    def _marks(self) -> dict[str, str]:
+        """Return the objects' sizes and hashes as receipts have them, by name."""
         pages = self.bucket.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{self.name}/")
-        return [o["Key"].removeprefix(f"{self.name}/") for page in pages for o in page.get("Contents", ())]
+        found = (o for page in pages for o in page.get("Contents", ()))
+        return {o["Key"].removeprefix(f"{self.name}/"): f"{o['Size']} {o['ETag']}" for o in found}
+
+    def _vouched(self, name: str, marks: Mapping[str, str]) -> bool:
+        """Return whether a shard counts as being there: its receipt speaks of the very object."""
+        receipt = f"{RECEIPTS}/{name.removeprefix(f'{SHARDS}/').removesuffix('.h5')}.json"
+        if receipt not in marks:
+            return False
+        data = self.bucket.client.get_object(Bucket=BUCKET, Key=f"{self.name}/{receipt}")["Body"].read()
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return json.loads(data)["marks"][name] == marks[name]
+        return False
 
     @contextlib.contextmanager
     def opened(self, folder: Path) -> Generator[Path]:
-        """Give the objects as files of a folder; what is changed there is changed in the bucket."""
-        client, before = self.bucket.client, {}
-        for name in self.names():
+        """Give the objects as files of a folder, shards where they count; what is changed changes in the bucket."""
+        client, before, marks = self.bucket.client, {}, self._marks()
+        for name in marks:
+            if name.startswith(f"{SHARDS}/") and name.endswith(".h5") and not self._vouched(name, marks):
+                continue
             before[name] = client.get_object(Bucket=BUCKET, Key=f"{self.name}/{name}")["Body"].read()
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(before[name])
