@@ -120,14 +120,19 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def silent(place, monkeypatch):
+def silent(monkeypatch):
     """A store and its network, with the harness's patience."""
-    for name, value in place.bucket.env.items():
+    with bucket.open_bucket(1) as opened:
+        yield from reached(opened, monkeypatch)
+
+
+def reached(opened, monkeypatch):
+    for name, value in opened.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(store, "_S3", bucket.QUICK["config_kwargs"])
     store._file_system.cache_clear()
-    yield Store(f"s3://{bucket.BUCKET}/silent"), place.bucket.proxy
-    place.bucket.proxy.behave("pass")
+    yield Store(f"s3://{bucket.BUCKET}/silent"), opened.proxy
+    opened.proxy.behave("pass")
     store._file_system.cache_clear()
 
 
@@ -158,6 +163,7 @@ def test_a_plan_whose_receipt_was_lost_is_known_for_ours(silent, monkeypatch):
     assert not place.create("plan.json", b"theirs")
 
 
+@pytest.mark.faults
 def test_a_store_that_breaks_off_and_an_altered_piece_lose_nothing(place):
     outcome = conduct(place, Trial(0, "inline", (("store cuts",), ("piece damaged", "leftovers"))))
     assert [f.kind for f in outcome.faults if f.evidence] == ["store cuts", "piece damaged", "leftovers"]
