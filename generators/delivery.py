@@ -39,7 +39,7 @@ def deliver_shard(job: Job) -> ShardReport:
         files = [f"{SHARDS}/{report.name}", *(f"{MEDIA}/{m.name}" for m in report.media)]
         marks = {file: store.put(file, folder / file) for file in files}
         piece = read_piece(folder / SHARDS / report.name, job.shard.task)
-        store.write(_piece(job.shard), pack(piece))
+        marks[_piece(job.shard)] = store.write(_piece(job.shard), pack(piece))
         receipt = {"physics_sha256": job.plan.physics_sha256, "marks": marks, "report": dataclasses.asdict(report)}
         store.write(_receipt(job.shard), json.dumps(receipt, indent=1).encode())
     return report
@@ -47,9 +47,9 @@ def deliver_shard(job: Job) -> ShardReport:
 
 def delivered(store: Store, jobs: Sequence[Job]) -> list[ShardReport | None]:
     """Return the reports of shards that are in the store with all their pictures; None for each other."""
-    marks = store.listing(SHARDS) | store.listing(MEDIA)
-    pieces, receipts = store.listing(PIECES), store.listing(RECEIPTS)
-    there = [j for j in jobs if f"{SHARDS}/{j.shard.name}" in marks and _piece(j.shard) in pieces]
+    marks = store.listing(SHARDS) | store.listing(MEDIA) | store.listing(PIECES)
+    receipts = store.listing(RECEIPTS)
+    there = [j for j in jobs if f"{SHARDS}/{j.shard.name}" in marks]
     names = [n for j in there if (n := _receipt(j.shard)) in receipts and _size(receipts[n]) <= MAX_LOG_BYTES]
     found = dict(zip(names, store.read_all(names), strict=True))
     return [_report(job, found.get(_receipt(job.shard), b""), marks) for job in jobs]
@@ -79,7 +79,7 @@ def _report(job: Job, receipt: bytes, marks: Mapping[str, str]) -> ShardReport |
     by_shot = {m.camera: m for m in pictures if f"{MEDIA}/{m.name}" in data["marks"]}
     wanted = [by_shot.get(shot.camera) for shot in job.shots]
     media = [m for m, shot in zip(wanted, job.shots, strict=True) if m is not None and m.settings == shot.to_json()]
-    if len(media) < len(job.shots) or f"{SHARDS}/{job.shard.name}" not in data["marks"]:
+    if len(media) < len(job.shots) or not {f"{SHARDS}/{job.shard.name}", _piece(job.shard)} <= data["marks"].keys():
         return None
     return dataclasses.replace(report, resumed=True, media=tuple(dataclasses.replace(m, resumed=True) for m in media))
 

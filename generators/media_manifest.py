@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.capped import read_json
+from generators.capped import FileError, read_json
 from generators.config import make_config
 from generators.files import write_whole
 from generators.filming import MediaReport
@@ -37,15 +37,17 @@ def planned_media(plan: Plan) -> dict[str, tuple[Shot, ...]]:
 def wanted_media(out: Path, plan: Plan) -> dict[str, tuple[Shot, ...]]:
     """Return what is asked for of a dataset: what its manifest lists, where there is one, else what was planned.
 
+    A manifest that was cut is as good as none: it is made again from the shards.
+
     Raises:
-        DatasetError: the manifest is damaged.
+        DatasetError: the manifest is no file of the dataset's own, or what it lists of pictures is damaged.
     """
     try:
         entries = read_json(out / MANIFEST, within=out)["media"]
-    except (FileNotFoundError, KeyError):
-        return planned_media(plan)
-    except (ValueError, TypeError) as error:
+    except FileError as error:
         raise DatasetError(f"{out / MANIFEST} is damaged: {error}") from None
+    except (FileNotFoundError, KeyError, ValueError, TypeError):
+        return planned_media(plan)
     return listed_shots(entries)
 
 

@@ -8,19 +8,27 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import itertools
+import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from generators.config import ConfigError
 from sim.errors import GenbaError, MissingExtraError
 
 R = TypeVar("R")
-PATIENCE_S = (1.0, 4.0, 15.0)  # between attempts; each protocol has attempts of its own inside of one
+PATIENCE_S = 20.0  # waited in all between attempts; each protocol has attempts of its own inside of one
+PATIENCE = "GENBA_STORE_PATIENCE_S"  # the variable for another
+_WAITS_S = (1.0, 4.0, 15.0, 60.0)  # the last again and again
 _AT_ONCE = 256  # objects read at a time
 _MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
-_S3 = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
+_MOST = 256 << 20  # bytes of an object that is compared
+_SILENCES = 10  # that are waited for while something is sent, with the protocol's own attempts
+_SLOWEST = 1e5  # bytes/s; who sends more slowly is taken for silent
+_S3: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
 
 
 class StoreError(GenbaError, OSError):
@@ -70,15 +78,17 @@ class Store:
         """
         with _reaching(self.url, "written"):
             _patiently(lambda: self._put(name, path))
-            info = _patiently(lambda: self._fs.info(self._path(name), refresh=True))
-        if info["size"] != path.stat().st_size:
-            raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {path.stat().st_size} were sent")
-        return _mark(info)
+            return self._arrived(name, path.stat().st_size)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write an object whole."""
+    def write(self, name: str, data: bytes) -> str:
+        """Write an object whole; return its mark.
+
+        Raises:
+            StoreError: it cannot be written, or what is there then is not as long as it should be.
+        """
         with _reaching(self.url, "written"):
             _patiently(lambda: self._write(name, data))
+            return self._arrived(name, len(data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Write an object unless it is there; return whether it was written.
@@ -87,14 +97,15 @@ class Store:
         """
         with _reaching(self.url, "written"):
             self._make_folder(name)
+            tries = itertools.count()
             try:
-                _patiently(lambda: self._fs.pipe_file(self._path(name), data, mode="create"))
+                _patiently(lambda: self._create(name, data, next(tries)))
             except FileExistsError:
                 return False
             except OSError as error:
                 if "condition" not in str(error).lower():  # S3's 412: At least one of the pre-conditions did not hold
                     raise
-                return False
+                return next(tries) > 1 and self.read(name, _MOST) == data  # or ours arrived, and the answer did not
         return True
 
     def read(self, name: str, most: int) -> bytes:
@@ -146,6 +157,12 @@ class Store:
         root = _file_system(self.url)[1]
         return f"{root}/{name}" if name else root
 
+    def _arrived(self, name: str, size: int) -> str:
+        info = _patiently(lambda: self._fs.info(self._path(name), refresh=True))
+        if info["size"] != size:
+            raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {size} were sent")
+        return _mark(info)
+
     def _cat(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         found = self._fs.cat(paths, on_error="return") if len(paths) > 1 else {paths[0]: self._one(paths[0])}
         wrong = (e for e in found.values() if isinstance(e, Exception) and not isinstance(e, FileNotFoundError))
@@ -161,17 +178,36 @@ class Store:
 
     def _put(self, name: str, path: Path) -> None:
         if not self._in_folders:
-            self._fs.put_file(str(path), self._path(name))
+            with self._in_time(path.stat().st_size) as more:
+                self._fs.put_file(str(path), self._path(name), **more)
             return
         with self._aside(name) as aside:
             self._fs.put_file(str(path), aside)
 
     def _write(self, name: str, data: bytes) -> None:
         if not self._in_folders:
-            self._fs.pipe_file(self._path(name), data)
+            with self._in_time(len(data)) as more:
+                self._fs.pipe_file(self._path(name), data, **more)
             return
         with self._aside(name) as aside:
             self._fs.pipe_file(aside, data)
+
+    def _create(self, name: str, data: bytes, _attempt: int) -> None:
+        with self._in_time(len(data)) as more:
+            self._fs.pipe_file(self._path(name), data, mode="create", **more)
+
+    @contextlib.contextmanager
+    def _in_time(self, size: int) -> Generator[Mapping[str, float]]:
+        """Give what ends the sending of so many bytes: to a store that falls silent some protocols send for ever."""
+        if not getattr(self._fs, "async_impl", False):
+            yield {}
+            return
+        config = getattr(self._fs, "config_kwargs", {})
+        seconds = _SILENCES * config.get("read_timeout", _S3["read_timeout"]) + size / _SLOWEST
+        try:
+            yield {"timeout": seconds}
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or f"it took longer than {seconds:.0f} s") from None
 
     @contextlib.contextmanager
     def _aside(self, name: str) -> Generator[str]:
@@ -234,9 +270,30 @@ def _mark(info: Mapping[str, Any]) -> str:
     return f"{info['size']} {found.timestamp() if isinstance(found, datetime.datetime) else found}"
 
 
+def waits() -> Iterator[float]:
+    """Yield how long to wait after each attempt that failed, s.
+
+    Raises:
+        ConfigError: the environment says something else than seconds.
+    """
+    text = os.environ.get(PATIENCE, f"{PATIENCE_S}")
+    try:
+        left = float(text)
+    except ValueError:
+        left = -1.0
+    if not 0.0 <= left < float("inf"):
+        raise ConfigError(f"{PATIENCE} takes seconds, 0 or more, got {text!r:.40}")
+    for number in itertools.count():
+        wait = min(left, _WAITS_S[min(number, len(_WAITS_S) - 1)])
+        if wait <= 0.0:
+            return
+        yield wait
+        left -= wait
+
+
 def _patiently(work: Callable[[], R]) -> R:
     """Run something that a network may disturb, and again after a while."""
-    for wait in PATIENCE_S:
+    for wait in waits():
         try:
             return work()
         except (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, GenbaError):

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -34,6 +34,7 @@ class Options:
       genba faults --count 20 --executors inline
       genba faults --count 200 --seed 0 --out faults.md
       genba faults --count 50 --executors processes,ray --json
+      genba faults --count 100 --store s3
     """
 
     count: int = 200
@@ -42,6 +43,8 @@ class Options:
     """Determines which faults, and the dataset."""
     executors: Annotated[str, tyro.conf.arg(metavar="NAME,NAME")] = ",".join(EXECUTORS)
     """Where: inline, processes, ray (one node), ray2 (two nodes, as separate processes)."""
+    store: Literal["folder", "s3"] = "folder"
+    """Where datasets are put: folders, or an S3 server of the harness's own, whose network fails, too."""
     out: OptionalPath = None
     """A file for the table, .md, or for all that happened, .json."""
     json: bool = False
@@ -55,7 +58,7 @@ def main(argv: list[str]) -> int:
     code = run_inside(argv)
     if code is not None:
         return code
-    outcomes = run_campaign(options.count, options.seed, executors, _tell)
+    outcomes = run_campaign(options.count, options.seed, executors, _tell, store=options.store)
     headers = ("fault", *executors, "all", "broken")
     rows = tally(outcomes, executors)
     plain = json.dumps({"count": options.count, "seed": options.seed, "trials": to_json(outcomes)}, indent=1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from generators.faults import harmed_scene
+from generators.faults.bucket import Bucket, Objects, open_bucket
 from generators.faults.disk import small_disk
 from generators.faults.injection import Site
 from generators.faults.invariant import Reference, read_reference
@@ -39,6 +40,7 @@ class Place:
         full: whether the datasets' disk can be filled.
         seed: the campaign's.
         reference: the undisturbed dataset.
+        bucket: what the datasets are put into; None where they are folders.
     """
 
     work: Path
@@ -46,11 +48,20 @@ class Place:
     full: bool
     seed: int
     reference: Reference
+    bucket: Bucket | None = None
+
+    @property
+    def store(self) -> str:
+        """What the datasets lie in."""
+        return "folder" if self.bucket is None else "s3"
 
     def site(self, executor: str, index: int) -> Site:
         """Return where a trial happens."""
         orders = self.work / "orders" / f"{executor}-{index}"
         orders.mkdir(parents=True)
+        if self.bucket is not None:
+            more = _with_store(self.bucket, self.data / "staging", **more)
+            more["objects"] = Objects(self.bucket, f"{executor}-{index}")
         return Site(
             executor=executor,
             data=self.data / f"{executor}-{index}",
@@ -62,7 +73,13 @@ class Place:
 
 
 def run_campaign(
-    count: int, seed: int, executors: Sequence[str], on_trial: Callable[[Outcome], None], *, work: Path | None = None
+    count: int,
+    seed: int,
+    executors: Sequence[str],
+    on_trial: Callable[[Outcome], None],
+    *,
+    work: Path | None = None,
+    store: str = "folder",
 ) -> list[Outcome]:
     """Let faults happen to datasets in a folder of its own, which is removed where all held.
 
@@ -72,12 +89,14 @@ def run_campaign(
         executors: among inline, processes, ray and ray2; each has its share of the faults.
         on_trial: called after each trial.
         work: the folder; default: a new one where temporary files are.
+        store: what the datasets are put into, folder or s3.
 
     Raises:
         HarnessError: the undisturbed dataset cannot be made.
+        MissingExtraError: a package that the store needs is not installed.
     """
     outcomes: list[Outcome] = []
-    with make_place(seed, work) as place:
+    with make_place(seed, work, store) as place:
         for executor, wanted in shares(count, executors).items():
             for outcome in _trials(place, executor, wanted):
                 outcomes.append(outcome)
@@ -96,7 +115,7 @@ def shares(count: int, executors: Sequence[str]) -> dict[str, int]:
 def _trials(place: Place, executor: str, wanted: int) -> Iterator[Outcome]:
     without = () if place.full else ("disk full",)
     happened = 0
-    for trial in plan_trials(place.seed, executor, without):
+    for trial in plan_trials(place.seed, executor, without, place.store):
         if happened >= wanted:
             return
         outcome = conduct(place, trial)
@@ -119,15 +138,17 @@ def conduct(place: Place, trial: Trial) -> Outcome:
 
 
 @contextlib.contextmanager
-def make_place(seed: int, work: Path | None) -> Generator[Place]:
-    """Make the folder, the disk and the undisturbed dataset."""
+def make_place(seed: int, work: Path | None, store: str = "folder") -> Generator[Place]:
+    """Make the folder, the disk, the store and the undisturbed dataset."""
     folder = Path(tempfile.mkdtemp(prefix="genba-faults-")) if work is None else work
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scene").mkdir()
     shutil.copy(str(harmed_scene.__file__), folder / "scene" / "harmed_scene.py")
     try:
-        with small_disk(folder / "disk") as full:
-            yield Place(folder, folder / "disk", full, seed, _undisturbed(folder, seed))
+        opened = open_bucket(seed) if store == "s3" else contextlib.nullcontext()
+        with opened as bucket, small_disk(folder / "disk") as full:
+            (folder / "disk" / "staging").mkdir()
+            yield Place(folder, folder / "disk", full, seed, _undisturbed(folder, seed), bucket)
     finally:
         reap(str(folder), 0.0)
         if work is None and not (folder / "broken").exists():
@@ -147,6 +168,12 @@ def _undisturbed(work: Path, seed: int) -> Reference:
 def _environment(work: Path, orders: Path) -> dict[str, str]:
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
     return ours | {"GENBA_ORDERS": str(orders), "HOME": str(work), "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def _with_store(bucket: Bucket, staging: Path, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - of Site
+    """Have workers make their shards on the small disk, and send them to a bucket; Ray keeps away from that disk."""
+    ours = dict(bucket.env) | {"TMPDIR": str(staging), "RAY_TMPDIR": tempfile.gettempdir()}
+    return more | {"env": ours | more.get("env", {})}
 
 
 def tally(outcomes: Sequence[Outcome], executors: Sequence[str]) -> list[list[str]]:

@@ -9,8 +9,10 @@ Damage = Callable[[Path, random.Random], str | None]
 
 def _flip(folder: Path, rng: random.Random) -> str | None:
     path = _any(folder, "shards/*.h5", rng)
-    if path is None:
-        return None
+    return None if path is None else _turn(path, rng)
+
+
+def _turn(path: Path, rng: random.Random) -> str:
     raw = bytearray(path.read_bytes())
     place, bit = rng.randrange(len(raw)), rng.randrange(8)
     raw[place] ^= 1 << bit
@@ -38,6 +40,11 @@ def _report(folder: Path, rng: random.Random) -> str | None:
     return rng.choice((_shorten, _noise, _gone))(path, rng)
 
 
+def _piece(folder: Path, rng: random.Random) -> str | None:
+    path = _any(folder, "pieces/*.parquet", rng)
+    return None if path is None else rng.choice((_turn, _shorten, _noise, _gone))(path, rng)
+
+
 def _manifest(folder: Path, rng: random.Random) -> str | None:
     path = _any(folder, "dataset.json", rng)
     return None if path is None else rng.choice((_shorten, _gone))(path, rng)
@@ -47,6 +54,7 @@ def _leftovers(folder: Path, rng: random.Random) -> str | None:
     number = rng.randrange(1000, 100_000)
     names = (f"shards/.shard-00003.h5.{number}.tmp", f"logs/.shard-00004.json.{number}.tmp", f".plan.json.{number}.tmp")
     for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(rng.randbytes(rng.randrange(1, 100_000)))
     return ", ".join(names)
 
@@ -57,6 +65,7 @@ DAMAGES: dict[str, Damage] = {
     "shard deleted": _delete,
     "report damaged": _report,
     "manifest damaged": _manifest,
+    "piece damaged": _piece,
     "leftovers": _leftovers,
 }
 

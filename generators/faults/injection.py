@@ -1,16 +1,20 @@
 """Brings faults about while the program runs: each returns the evidence, or None where it came too late."""
 
+import contextlib
 import dataclasses
 import os
 import random
+import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from generators.faults.bucket import Objects
 from generators.faults.disk import fill
 from generators.faults.kinds import ACTS, kind
+from generators.faults.network import NETWORK, disturb
 from generators.faults.program import Program
 
 STANDS_S = 1.0  # how long who is stopped stands still
@@ -46,6 +50,7 @@ class Site:
         seed: of the dataset.
         nodes: of the Ray cluster, with ray2.
         address: of the Ray cluster, with ray2.
+        objects: the dataset's in a store; None where it is a folder. `data` is then for what is brought from there.
     """
 
     executor: str
@@ -56,10 +61,38 @@ class Site:
     seed: int
     nodes: Nodes | None = None
     address: str | None = None
+    objects: Objects | None = None
+
+    @property
+    def out(self) -> str:
+        """Where the program puts the dataset."""
+        return str(self.data) if self.objects is None else self.objects.url
+
+    def begun(self) -> bool:
+        """Return whether there is a dataset, which can be resumed."""
+        return (self.data / "plan.json").exists() if self.objects is None else "plan.json" in self.objects.names()
+
+    @contextlib.contextmanager
+    def opened(self) -> Generator[Path]:
+        """Give the dataset's files, to look at and to damage."""
+        if self.objects is None:
+            yield self.data
+            return
+        shutil.rmtree(self.data, ignore_errors=True)
+        with self.objects.opened(self.data) as folder:
+            yield folder
+
+    def restore(self) -> None:
+        """Take back what lasts longer than a run: ballast, orders that nobody took, a network that fails."""
+        self.ballast.unlink(missing_ok=True)
+        for order in self.orders.iterdir():
+            order.unlink()
+        if self.objects is not None:
+            self.objects.bucket.proxy.behave("pass")
 
     @property
     def ballast(self) -> Path:
-        """The file that fills the dataset's disk."""
+        """The file that fills the disk of the dataset, or of what is on its way to a store."""
         return self.data.parent / "ballast"
 
 
@@ -73,6 +106,8 @@ def inject(name: str, run: Program, site: Site, rng: random.Random) -> str | Non
     time.sleep(rng.uniform(0.0, 0.15))
     if name in ACTS:
         return _order(name, run, site, rng)
+    if name in NETWORK:
+        return None if site.objects is None else disturb(name, run, site.objects.bucket.proxy, rng)
     return _INJECTIONS[name](run, site, rng) if run.working() else None
 
 
@@ -166,5 +201,7 @@ _INJECTIONS: dict[str, Callable[[Program, Site, random.Random], str | None]] = {
 def happened(name: str, code: int | None, run: Program, executor: str) -> bool:
     """Return whether a fault that ends a run did end it, told by the exit code and the words."""
     if name == "disk full" and "No space left" not in run.words:
+        return False
+    if name == "store gone" and "cannot be" not in run.words:
         return False
     return code in kind(name).codes(executor)

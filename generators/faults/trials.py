@@ -14,6 +14,7 @@ from generators.faults.program import Program, reap
 
 EPISODES, PER_SHARD = 120, 3
 TIME_LIMIT_S = 5.0
+STORE_LIMIT_S = 20.0  # more than the harness's patience with a store that is gone
 _ENDS_S = 120.0  # within which a run ends, whatever happens to it
 _RESUMES = 4  # undisturbed ones, at most, until a dataset must be whole
 _SHAPE = {"inline": (3, 1), "processes": (3, 2), "ray": (2, 3), "ray2": (2, 3)}  # runs, faults that one goes on from
@@ -70,9 +71,9 @@ class Outcome:
     seconds: float
 
 
-def plan_trials(seed: int, executor: str, without: Sequence[str] = ()) -> Iterator[Trial]:
+def plan_trials(seed: int, executor: str, without: Sequence[str] = (), store: str = "folder") -> Iterator[Trial]:
     """Yield the trials of an executor, for ever; the same seed gives the same."""
-    kinds = [k for k in KINDS if executor in k.executors and k.name not in without]
+    kinds = [k for k in KINDS if executor in k.executors and store in k.stores and k.name not in without]
     damages = [k.name for k in kinds if k.when == "damage"]
     ending = _Deck([k.name for k in kinds if k.codes(executor)], random.Random(f"{seed} {executor} ending"))
     going_on = _Deck(
@@ -131,16 +132,17 @@ class Run:
                 break
         else:
             self.broken.append(f"{_RESUMES} undisturbed resumes did not finish it, the last: {self.words[-300:]}")
-        if self.codes[-1] == 0:
+        if self.codes[-1] == 0 and self._brought():
             self.broken += broken(self.site.data, self.reference)
         return Outcome(
             self.trial, tuple(self.faults), tuple(self.broken), tuple(self.codes), round(time.monotonic() - begin, 1)
         )
 
     def _damage(self, names: Sequence[str]) -> None:
-        self.broken += broken_shards(self.site.data, self.reference)
-        for name in names:
-            self._note(name, DAMAGES[name](self.site.data, self.rng))
+        with self.site.opened() as folder:
+            self.broken += broken_shards(folder, self.reference)
+            for name in names:
+                self._note(name, DAMAGES[name](folder, self.rng))
 
     def _disturbed(self, number: int, kinds: Sequence[Kind]) -> None:
         """Start or resume the dataset, and let faults happen to it: the last may end the run."""
@@ -169,24 +171,34 @@ class Run:
             self.site.nodes.ready()
         return Program(self._args(number), self.site.scene, self.site.env)
 
+    def _brought(self) -> bool:
+        """Bring the dataset from its store, if it lies in one, by the program itself; return whether it is there."""
+        if self.site.objects is None:
+            return True
+        self.broken += self.site.objects.strangers(self.reference)
+        shutil.rmtree(self.site.data, ignore_errors=True)
+        run = Program(["fetch", self.site.out, str(self.site.data)], self.site.scene, self.site.env)
+        code = run.ends(_ENDS_S)
+        if code != 0:
+            self.broken.append(f"it was not brought from its store, exit code {code}: {run.words[-300:]}")
+        return code == 0
+
     def _args(self, number: int) -> list[str]:
         workers = "1" if self.trial.executor == "inline" else "2"
         executor = ["--executor", self.trial.executor.removesuffix("2"), "--workers", workers]
         executor += ["--ray-address", self.site.address] if self.site.address else []
-        if number and (self.site.data / "plan.json").exists():
-            return ["resume", str(self.site.data), *executor]
+        if number and self.site.begun():
+            return ["resume", self.site.out, *executor]
         size = ["--episodes", str(EPISODES), "--episodes-per-shard", str(PER_SHARD), "--seed", str(self.site.seed)]
-        limit = ["--time-limit-s", f"{TIME_LIMIT_S:g}"]
-        return ["generate", "harmed_scene:Harmed", *size, *executor, *limit, "--out", str(self.site.data)]
+        limit = ["--time-limit-s", f"{TIME_LIMIT_S if self.site.objects is None else STORE_LIMIT_S:g}"]
+        return ["generate", "harmed_scene:Harmed", *size, *executor, *limit, "--out", self.site.out]
 
     def _close(self, run: Program) -> int | None:
-        """Wait for a run's end and clear up: orders that nobody took, ballast, processes that are left."""
+        """Wait for a run's end and clear up: what lasts longer than it, processes that are left."""
         code = run.ends(_ENDS_S)
         self.codes.append(code)
         self.words = run.words
-        self.site.ballast.unlink(missing_ok=True)
-        for order in self.site.orders.iterdir():
-            order.unlink()
+        self.site.restore()
         left = reap(str(self.site.orders), 10.0) if self.site.nodes is None else 0
         if left and self.trial.executor == "processes":
             self.broken.append(f"{left} workers outlived their driver by 10 s")
@@ -202,4 +214,6 @@ class Run:
 
 def clear(site: Site) -> None:
     """Remove what a trial has left."""
+    if site.objects is not None:
+        site.objects.clear()
     shutil.rmtree(site.data, ignore_errors=True)

@@ -45,12 +45,13 @@ def test_a_dataset_that_was_damaged_after_its_end_is_told_from_the_undisturbed_o
     assert any(name.rpartition("/")[2] in sentence for sentence in broken(copy, place.reference))
 
 
-def test_a_seed_determines_the_faults_and_every_kind_has_its_turn():
+@pytest.mark.parametrize("store", ["folder", "s3"])
+def test_a_seed_determines_the_faults_and_every_kind_has_its_turn(store):
     for executor in ("inline", "processes", "ray", "ray2"):
-        first, again = (list(itertools.islice(plan_trials(5, executor), 30)) for _ in range(2))
+        first, again = (list(itertools.islice(plan_trials(5, executor, (), store), 40)) for _ in range(2))
         assert first == again
         dealt = {name for trial in first for names in trial.runs for name in names}
-        assert dealt == {k.name for k in KINDS if executor in k.executors}
+        assert dealt == {k.name for k in KINDS if executor in k.executors and store in k.stores}
     assert next(plan_trials(6, "ray")) != next(plan_trials(5, "ray"))
 
 

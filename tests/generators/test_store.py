@@ -222,7 +222,7 @@ def test_a_url_that_cannot_be_used_is_refused_in_one_sentence(url, error, said):
 
 
 def test_a_store_that_cannot_be_reached_is_one_sentence_after_a_while(server, monkeypatch):
-    monkeypatch.setattr(store, "PATIENCE_S", ())
+    monkeypatch.setenv(store.PATIENCE, "0")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     store._file_system.cache_clear()
     try:
@@ -235,7 +235,8 @@ def test_a_store_that_cannot_be_reached_is_one_sentence_after_a_while(server, mo
 
 
 def test_a_store_that_comes_back_is_waited_for(monkeypatch):
-    monkeypatch.setattr(store, "PATIENCE_S", (0.01, 0.01))
+    monkeypatch.setattr(store, "_WAITS_S", (0.01, 0.01))
+    monkeypatch.setenv(store.PATIENCE, "0.02")
     real, failures = MemoryFileSystem.pipe_file, [OSError("gone"), TimeoutError()]
 
     def pipe_file(self, *given, **more):
@@ -249,19 +250,37 @@ def test_a_store_that_comes_back_is_waited_for(monkeypatch):
     assert not failures
 
 
+@pytest.mark.parametrize(
+    ("given", "waits"),
+    [(None, [1, 4, 15]), ("0", []), ("0.5", [0.5]), ("7", [1, 4, 2]), ("150", [1, 4, 15, 60, 60, 10])],
+)
+def test_how_long_a_store_is_waited_for_can_be_told(given, waits, monkeypatch):
+    monkeypatch.delenv(store.PATIENCE, raising=False)
+    if given is not None:
+        monkeypatch.setenv(store.PATIENCE, given)
+    assert list(store.waits()) == waits
+
+
+@pytest.mark.parametrize("given", ["", "long", "-1", "nan", "inf"])
+def test_a_patience_that_is_no_time_is_refused(given, monkeypatch):
+    monkeypatch.setenv(store.PATIENCE, given)
+    with pytest.raises(ConfigError, match="GENBA_STORE_PATIENCE_S takes seconds, 0 or more, got"):
+        Store("memory://patience").listing()
+
+
 def test_memory_needs_the_process_that_it_belongs_to():
     with pytest.raises(ConfigError, match="memory of one process: it needs the executor inline"):
         begin("memory://several", executor="processes", workers=2)
 
 
 def test_a_full_store_reports_and_leaves_no_half_of_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "PATIENCE_S", ())
+    monkeypatch.setenv(store.PATIENCE, "0")
     place = Store(f"file://{tmp_path}/store")
     place.write("a", b"old")
     (tmp_path / "large").write_bytes(bytes(100))
     soft = os.sysconf("SC_PAGE_SIZE")
     script = (
-        "import resource, sys; from pathlib import Path; from generators import store; store.PATIENCE_S = ();"
+        "import resource, sys; from pathlib import Path; from generators import store;"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (50, {soft}));"
         f"store.Store({place.url!r}).put('a', Path({str(tmp_path / 'large')!r}))"
     )

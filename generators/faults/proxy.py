@@ -1,0 +1,161 @@
+"""The network between the program and a store, which can be made to fail: a TCP proxy on loopback, in a thread."""
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+import socket
+import struct
+import threading
+from typing import Literal
+
+Way = Literal["pass", "refuse", "stall", "cut", "slow", "unavailable"]
+_CHUNK = 1 << 16
+_LOOK_S = 0.02
+_DRIP, _DRIP_S = 512, 0.004  # bytes at a time, and how long they take
+_SORRY = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+_UNAVAILABLE = (
+    f"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: {len(_SORRY)}\r\n"
+    f"Connection: close\r\n\r\n{_SORRY}"
+).encode()
+
+
+class _BrokenError(Exception):
+    """A connection that is to end now."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Link:
+    """One connection: its two ends, and in which era it was last disturbed."""
+
+    here: asyncio.StreamWriter
+    there: asyncio.StreamWriter | None = None
+    disturbed: int = 0
+
+
+class Proxy:
+    """Passes connections on to a server, in the way that was told last.
+
+    Args:
+        port: the server's, on loopback.
+        seed: determines where connections are cut.
+
+    Attributes:
+        port: its own.
+        hits: how many connections were disturbed since the way was told.
+    """
+
+    def __init__(self, port: int, seed: int = 0) -> None:
+        self.port = self.hits = self._era = 0
+        self._target, self._rng = port, random.Random(seed)
+        self._way: Way = "pass"
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
+        self._serving: set[asyncio.Task[None]] = set()  # or tasks would be lost to the garbage collector
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._thread.start()
+        self._ready.wait(10.0)
+
+    def behave(self, way: Way) -> None:
+        """Treat connections, those that are open included, in some way from now on.
+
+        Args:
+            way: "pass"; "refuse" breaks each at once; "stall" takes what is sent and passes nothing on; "cut" breaks
+                each in the middle of a request or an answer; "slow" lets bytes drip; "unavailable" answers 503.
+        """
+        self._era += 1
+        self.hits, self._way = 0, way
+
+    def close(self) -> None:
+        """End all connections and the thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(10.0)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._over.wait()
+        server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = _Link(writer)
+        passing: list[asyncio.Future[None]] = []
+        try:
+            self._break_if_refused(link)
+            answers, link.there = await asyncio.open_connection("127.0.0.1", self._target)
+            passing.append(asyncio.ensure_future(self._pass_on(reader, link.there, link)))
+            passing.append(asyncio.ensure_future(self._pass_on(answers, writer, link)))
+            await asyncio.gather(*passing)
+        except (OSError, _BrokenError, asyncio.CancelledError):  # the connection has ended, one way or the other
+            pass
+        finally:
+            for one in passing:
+                one.cancel()
+            await asyncio.gather(*passing, return_exceptions=True)
+            _reset(link.here)
+            if link.there is not None:
+                _reset(link.there)
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
+        while data := await source.read(_CHUNK):
+            await self._treat(data, sink, link)
+        with contextlib.suppress(OSError):
+            sink.write_eof()
+
+    async def _treat(self, data: bytes, sink: asyncio.StreamWriter, link: _Link) -> None:
+        """Pass some bytes on, or not."""
+        self._break_if_refused(link)
+        while self._way == "stall":
+            self._count(link)
+            await asyncio.sleep(_LOOK_S)
+        if self._way == "cut" and self._rng.random() < 0.5:  # half of all requests and half of their answers
+            self._count(link)
+            sink.write(data[: self._rng.randrange(len(data))])
+            await sink.drain()
+            raise _BrokenError
+        if self._way == "unavailable" and sink is link.there:
+            self._count(link)
+            link.here.write(_UNAVAILABLE)
+            await link.here.drain()
+            link.here.write_eof()
+            await asyncio.sleep(0.2)  # for the answer to arrive before the connection breaks
+            raise _BrokenError
+        while data and self._way == "slow":
+            self._count(link)
+            sink.write(data[:_DRIP])
+            await sink.drain()
+            data = data[_DRIP:]
+            await asyncio.sleep(_DRIP_S)
+        sink.write(data)
+        await sink.drain()
+
+    def _break_if_refused(self, link: _Link) -> None:
+        if self._way == "refuse":
+            self._count(link)
+            raise _BrokenError
+
+    def _count(self, link: _Link) -> None:
+        if link.disturbed != self._era:
+            link.disturbed = self._era
+            self.hits += 1
+
+
+def _reset(end: asyncio.StreamWriter) -> None:
+    """End a connection as a network does that is gone: without a farewell."""
+    sock = end.get_extra_info("socket")
+    if isinstance(sock, asyncio.trsock.TransportSocket):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.transport.abort()
