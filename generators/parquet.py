@@ -1,27 +1,31 @@
 """Reads episodes.parquet, which nobody has vouched for: flat columns of numbers and text, a row for each episode.
 
-What the file says of its sizes is compared before anything is unpacked, and text is written out only where that stays
-in proportion to the file: a megabyte of text may be named in every row.
+What the file says of its sizes, at its end and before every page, is compared before anything is unpacked, and the
+table is made only where it stays in proportion to the file: a megabyte of text may be named in every row.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.capped import FileError, check_plain
+from generators.page_headers import HEADER_BYTES, Chunk, check_pages
 from generators.schema import DatasetError
 from sim.errors import describe_error, unknown
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MAX_COLUMNS = 10_000
-MIN_TEXT_BYTES = 64 << 20  # that a table may have, however small the file
-MAX_TEXT_RATIO = 256  # bytes of text for each byte of the file
+MIN_BYTES = 64 << 20  # that a table may have, however small the file: in its pages, in numbers, and in text
+MAX_RATIO = 256  # bytes of each of them for each byte of the file
+_END = 8  # bytes, at the end of a file: how long what it says of itself is, and what it is
 
 
 def parquet_names(path: Path) -> list[str]:
@@ -31,13 +35,21 @@ def parquet_names(path: Path) -> list[str]:
         DatasetError: the file is damaged, or holds what such a table never does.
         FileNotFoundError: there is none.
     """
-    import pyarrow.parquet as pq
+    return list(parquet_types(path))
 
+
+def parquet_types(path: Path) -> dict[str, str]:
+    """Return the names of a table's columns, and Arrow's names of what they hold.
+
+    Raises:
+        DatasetError: the file is damaged, or holds what such a table never does.
+        FileNotFoundError: there is none.
+    """
     with _readable(path):
         check_plain(path, path.parent)
-        schema = pq.read_schema(path)
+        schema = _open(path).schema_arrow
         _text_columns(schema)
-        return list(schema.names)
+        return {field.name: str(field.type) for field in schema}
 
 
 def read_parquet(path: Path, rows: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -53,22 +65,36 @@ def read_parquet(path: Path, rows: int, columns: Sequence[str] | None = None) ->
         FileNotFoundError: there is none.
         UnknownNameError: it has no such column.
     """
-    import pyarrow.parquet as pq
-
     with _readable(path):
         check_plain(path, path.parent)
-        file = pq.ParquetFile(path)
+        file = _open(path)
         names = file.schema_arrow.names
         for name in columns or ():
             if name not in names:
                 raise unknown("column", name, names)
         texts = _text_columns(file.schema_arrow)
-        _check_rows(path, file.metadata, rows)
+        _check_rows(path, file.metadata, rows, len(names))
         chosen = None if columns is None else list(columns)
-        file = pq.ParquetFile(path, metadata=file.metadata, read_dictionary=texts)
+        _check_sizes(path, file.metadata, [names.index(name) for name in (names if chosen is None else chosen)])
+        file = _open(path, metadata=file.metadata, read_dictionary=texts)
         table: pa.Table = file.read(columns=chosen, use_threads=not chosen)  # threads start slower than that
         table.validate(full=True)
-        return _written_out(table, max(MIN_TEXT_BYTES, MAX_TEXT_RATIO * path.stat().st_size))
+        return _written_out(table, _most(path))
+
+
+def _open(path: Path, **options: Any) -> pq.ParquetFile:  # noqa: ANN401 - of ParquetFile
+    """Open a table; lists that claim more than the whole of what the file says of itself are refused by Arrow."""
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as raw:
+        raw.seek(-min(_END, path.stat().st_size), os.SEEK_END)
+        length = max(1, int.from_bytes(raw.read(_END)[:4], "little", signed=True))
+    lists, texts = min(length, 2 * MAX_COLUMNS), max(length, HEADER_BYTES)
+    return pq.ParquetFile(path, thrift_container_size_limit=lists, thrift_string_size_limit=texts, **options)
+
+
+def _most(path: Path) -> int:
+    return max(MIN_BYTES, MAX_RATIO * path.stat().st_size)
 
 
 @contextlib.contextmanager
@@ -106,7 +132,7 @@ def _text_columns(schema: pa.Schema) -> list[str]:
     return texts
 
 
-def _check_rows(path: Path, metadata: Any, rows: int) -> None:  # noqa: ANN401 - pyarrow's types are not told
+def _check_rows(path: Path, metadata: Any, rows: int, columns: int) -> None:  # noqa: ANN401 - pyarrow's types
     """Refuse another number of rows, wherever in the file it is said."""
     if metadata.num_rows != rows:
         raise DatasetError(f"{path} has {metadata.num_rows} rows, the dataset has {rows} episodes")
@@ -116,11 +142,39 @@ def _check_rows(path: Path, metadata: Any, rows: int) -> None:  # noqa: ANN401 -
     for i in range(metadata.num_row_groups):
         group = metadata.row_group(i)
         left -= group.num_rows
+        if group.num_columns != columns:
+            raise FileError(f"a group of rows has {group.num_columns} columns, the table {columns}")
         for j in range(group.num_columns):
             if group.num_rows < 0 or group.column(j).num_values != group.num_rows:
                 raise FileError(f"column {j} has {group.column(j).num_values} values in {group.num_rows} rows")
     if left:
         raise FileError(f"its groups do not have {rows} rows together")
+
+
+def _check_sizes(path: Path, metadata: Any, chosen: Sequence[int]) -> None:  # noqa: ANN401 - pyarrow's types
+    """Refuse columns whose pages claim more than is said of them, or that would take much for so small a file."""
+    most = _most(path)
+    if (size := 8 * metadata.num_rows * len(chosen)) > most:
+        raise FileError(f"its {len(chosen)} columns would take {size} bytes")
+    size = 0
+    with path.open("rb") as raw:
+        for i in range(metadata.num_row_groups):
+            group = metadata.row_group(i)
+            for column in map(group.column, chosen):
+                chunk = _chunk(column)
+                size += chunk.unpacked
+                if size > most:
+                    raise FileError(f"its pages would take {size} bytes or more")
+                check_pages(raw.fileno(), chunk)
+
+
+def _chunk(column: Any) -> Chunk:  # noqa: ANN401 - pyarrow's types
+    start, dictionary = column.data_page_offset, column.dictionary_page_offset
+    if column.num_values == 0:  # of which Arrow reads no page
+        return Chunk(0, 0, 0, 0)
+    if column.has_dictionary_page and 0 < dictionary < start:
+        start = dictionary
+    return Chunk(start, column.total_compressed_size, column.total_uncompressed_size, column.num_values)
 
 
 def _written_out(table: pa.Table, most: int) -> pa.Table:

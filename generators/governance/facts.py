@@ -13,6 +13,7 @@ from typing import Any
 from generators.capped import read_json
 from generators.description import declared
 from generators.governance import about
+from generators.parquet import parquet_types
 from generators.reader import file_sha256
 from generators.schema import MANIFEST, TABLE
 from sim.task import Task
@@ -60,12 +61,10 @@ def file_facts(folder: Path) -> dict[str, Any]:
     Args:
         folder: the dataset's.
     """
-    import pyarrow.parquet as pq
-
     files = {name: file_sha256(folder / name) for name in FILES if (folder / name).is_file()}
     out: dict[str, Any] = {"files": files}
     if TABLE in files:
-        out["columns"] = {field.name: str(field.type) for field in pq.read_schema(folder / TABLE)}
+        out["columns"] = parquet_types(folder / TABLE)
     return out
 
 
