@@ -59,16 +59,15 @@ class Place:
         """Return where a trial happens."""
         orders = self.work / "orders" / f"{executor}-{index}"
         orders.mkdir(parents=True)
-        if self.bucket is not None:
-            more = _with_store(self.bucket, self.data / "staging", **more)
-            more["objects"] = Objects(self.bucket, f"{executor}-{index}")
+        env = _environment(self.work, orders)
         return Site(
             executor=executor,
             data=self.data / f"{executor}-{index}",
             scene=self.work / "scene",
             orders=orders,
-            env=_environment(self.work, orders),
+            env=env if self.bucket is None else _with_store(env, self.bucket, self.data / "staging"),
             seed=self.seed,
+            objects=None if self.bucket is None else Objects(self.bucket, f"{executor}-{index}"),
         )
 
 
@@ -170,10 +169,9 @@ def _environment(work: Path, orders: Path) -> dict[str, str]:
     return ours | {"GENBA_ORDERS": str(orders), "HOME": str(work), "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-def _with_store(bucket: Bucket, staging: Path, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - of Site
+def _with_store(env: Mapping[str, str], bucket: Bucket, staging: Path) -> dict[str, str]:
     """Have workers make their shards on the small disk, and send them to a bucket; Ray keeps away from that disk."""
-    ours = dict(bucket.env) | {"TMPDIR": str(staging), "RAY_TMPDIR": tempfile.gettempdir()}
-    return more | {"env": ours | more.get("env", {})}
+    return {**env, **bucket.env, "TMPDIR": str(staging), "RAY_TMPDIR": tempfile.gettempdir()}
 
 
 def tally(outcomes: Sequence[Outcome], executors: Sequence[str]) -> list[list[str]]:
