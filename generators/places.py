@@ -19,7 +19,7 @@ from generators.pieces import Piece, read_piece
 from generators.plan import Plan, Shard, read_plan, to_json
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS
 from generators.store import Store, is_url
-from generators.worker import Job, ShardReport, run_shard, settled
+from generators.worker import Job, ShardReport, finished, run_shard, settled
 from sim.errors import GenbaError
 
 PLAN = "plan.json"
@@ -117,8 +117,12 @@ class FolderPlace:
             yield self.out
 
     def settled(self, jobs: Sequence[Job]) -> list[ShardReport | None]:
-        """As in `Place`."""
-        return [settled(job) for job in jobs]
+        """As in `Place`; a shard that no report vouches for loses its name, or it would look right until made again."""
+        reports = [settled(job) for job in jobs]
+        for job, report in zip(jobs, reports, strict=True):
+            if report is None and finished(job) is None:  # else only pictures are missing
+                job.path.unlink(missing_ok=True)
+        return reports
 
     def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
         """As in `Place`."""

@@ -305,6 +305,25 @@ def test_resume_makes_a_shard_anew_that_somebody_has_damaged_and_keeps_one_that_
     assert sums(out) == reference
 
 
+def test_a_damaged_shard_loses_its_name_before_anything_is_made_again(tmp_path, reference):
+    out = tmp_path / "data"
+    make(out)
+    path = out / "shards" / "shard-00003.h5"
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+
+    def interrupted(_work, jobs):
+        assert [job.shard.index for job in jobs] == [3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        driver.run(out, driver.reopen(out), executor=interrupted, on_report=lambda _: None)
+    assert not path.exists()
+    driver.run(out, driver.reopen(out), executor=run_inline, on_report=lambda _: None)
+    assert sums(out) == reference
+
+
 @pytest.mark.parametrize("executor", ["processes", pytest.param("ray", marks=pytest.mark.faults)])
 def test_a_first_sigterm_finishes_the_shards_under_way_and_leaves_the_rest_to_resume(executor, tmp_path):
     out = tmp_path / "data"
