@@ -6,9 +6,7 @@ makes it again sends the same bytes, so workers and drivers that do not know of 
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from generators.capped import MAX_LOG_BYTES, parse_json
@@ -17,6 +15,7 @@ from generators.media.writer import MEDIA
 from generators.pieces import Piece, pack, read_piece, unpack
 from generators.plan import Shard
 from generators.schema import SHARDS
+from generators.staging import staging
 from generators.store import Store
 from generators.worker import Job, ShardReport, run_shard
 
@@ -31,11 +30,10 @@ def deliver_shard(job: Job) -> ShardReport:
         StoreError: it cannot be written.
     """
     store = Store(job.out)
-    with tempfile.TemporaryDirectory(prefix="genba-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with staging() as folder:
         for part in (SHARDS, RECEIPTS):
             (folder / part).mkdir()
-        report = run_shard(dataclasses.replace(job, out=name))
+        report = run_shard(dataclasses.replace(job, out=str(folder)))
         files = [f"{SHARDS}/{report.name}", *(f"{MEDIA}/{m.name}" for m in report.media)]
         marks = {file: store.put(file, folder / file) for file in files}
         piece = read_piece(folder / SHARDS / report.name, job.shard.task)

@@ -5,7 +5,6 @@ import dataclasses
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +17,7 @@ from generators.media.writer import MEDIA
 from generators.pieces import Piece, read_piece
 from generators.plan import Plan, Shard, read_plan, to_json
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS
+from generators.staging import staging
 from generators.store import Store, is_url
 from generators.worker import Job, ShardReport, finished, run_shard, settled
 from sim.errors import GenbaError
@@ -164,12 +164,12 @@ class StorePlace:
     @contextlib.contextmanager
     def opened(self) -> Generator[Path]:
         """As in `Place`: a temporary folder with the plan and the manifest in it."""
-        with tempfile.TemporaryDirectory(prefix="genba-", ignore_cleanup_errors=True) as name:
-            (Path(name) / MEDIA).mkdir()
+        with staging() as desk:
+            (desk / MEDIA).mkdir()
             for part in (PLAN, MANIFEST):
                 with contextlib.suppress(FileNotFoundError):
-                    (Path(name) / part).write_bytes(self.store.read(part, MAX_JSON_BYTES))
-            yield Path(name)
+                    (desk / part).write_bytes(self.store.read(part, MAX_JSON_BYTES))
+            yield desk
 
     def settled(self, jobs: Sequence[Job]) -> list[ShardReport | None]:
         """As in `Place`."""
