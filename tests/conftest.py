@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from generators import cli
 
 os.environ.setdefault("MUJOCO_GL", "egl")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job passes on that it is ignored
 ROOT = Path(__file__).parent.parent
 
 

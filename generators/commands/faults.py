@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,6 +56,9 @@ def main(argv: list[str]) -> int:
     """Run the command; 1 where something was lost."""
     options = parse(Options, argv, "genba faults")
     executors = _check(options)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background job would pass on that it is ignored
     code = run_inside(argv)
     if code is not None:
         return code
