@@ -56,9 +56,7 @@ def main(argv: list[str]) -> int:
     """Run the command; 1 where something was lost."""
     options = parse(Options, argv, "genba faults")
     executors = _check(options)
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell's background job would pass on that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell pass on SIG_IGN
     code = run_inside(argv)
     if code is not None:
         return code
