@@ -113,12 +113,12 @@ def _struct(data: bytes, at: int, depth: int) -> tuple[_Fields, int]:
         if head < 16 or (field := field + (head >> 4)) > 15:
             raise FileError("the header of a page has fields that none has")
         if kind == _I32:
-            value, at = _varint(data, at, 32)
+            value, at = varint(data, at, 32)
             out[field] = value >> 1 ^ -(value & 1)
         elif kind == _I64:
-            _, at = _varint(data, at, 64)
+            _, at = varint(data, at, 64)
         elif kind == _BINARY:
-            length, at = _varint(data, at, 31)
+            length, at = varint(data, at, 31)
             at += length
         elif kind == _STRUCT:
             out[field], at = _struct(data, at, depth - 1)
@@ -127,7 +127,7 @@ def _struct(data: bytes, at: int, depth: int) -> tuple[_Fields, int]:
     return out, at + 1
 
 
-def _varint(data: bytes, at: int, bits: int) -> tuple[int, int]:
+def varint(data: bytes, at: int, bits: int) -> tuple[int, int]:
     """Read a number; one of more bits than it may have is refused, for Arrow would cut it."""
     value = data[at] & 127
     shift = 0
@@ -135,5 +135,5 @@ def _varint(data: bytes, at: int, bits: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         value |= (data[at] & 127) << shift
         if value >> bits or shift > 63:
-            raise FileError(f"the header of a page has a number of more than {bits} bits")
+            raise FileError(f"it has a number of more than {bits} bits where fewer are written")
     return value, at + 1

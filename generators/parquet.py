@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.capped import FileError, check_plain
-from generators.page_headers import HEADER_BYTES, Chunk, check_pages
+from generators.footer import Group, read_groups
+from generators.page_headers import HEADER_BYTES, check_pages
 from generators.schema import DatasetError
 from sim.errors import describe_error, unknown
 
@@ -73,9 +74,12 @@ def read_parquet(path: Path, rows: int, columns: Sequence[str] | None = None) ->
             if name not in names:
                 raise unknown("column", name, names)
         texts = _text_columns(file.schema_arrow)
-        _check_rows(path, file.metadata, rows, len(names))
+        if file.metadata.num_rows != rows:
+            raise DatasetError(f"{path} has {file.metadata.num_rows} rows, the dataset has {rows} episodes")
+        groups = read_groups(path)
+        _check_rows(groups, rows, len(names))
         chosen = None if columns is None else list(columns)
-        _check_sizes(path, file.metadata, [names.index(name) for name in (names if chosen is None else chosen)])
+        _check_sizes(path, groups, rows, [names.index(name) for name in (names if chosen is None else chosen)])
         file = _open(path, metadata=file.metadata, read_dictionary=texts)
         table: pa.Table = file.read(columns=chosen, use_threads=not chosen)  # threads start slower than that
         table.validate(full=True)
@@ -132,49 +136,33 @@ def _text_columns(schema: pa.Schema) -> list[str]:
     return texts
 
 
-def _check_rows(path: Path, metadata: Any, rows: int, columns: int) -> None:  # noqa: ANN401 - pyarrow's types
+def _check_rows(groups: Sequence[Group], rows: int, columns: int) -> None:
     """Refuse another number of rows, wherever in the file it is said."""
-    if metadata.num_rows != rows:
-        raise DatasetError(f"{path} has {metadata.num_rows} rows, the dataset has {rows} episodes")
-    if metadata.num_row_groups > rows + 1:
-        raise FileError(f"it has {metadata.num_row_groups} groups of rows")
-    left = rows
-    for i in range(metadata.num_row_groups):
-        group = metadata.row_group(i)
-        left -= group.num_rows
-        if group.num_columns != columns:
-            raise FileError(f"a group of rows has {group.num_columns} columns, the table {columns}")
-        for j in range(group.num_columns):
-            if group.num_rows < 0 or group.column(j).num_values != group.num_rows:
-                raise FileError(f"column {j} has {group.column(j).num_values} values in {group.num_rows} rows")
-    if left:
+    if len(groups) > rows + 1:
+        raise FileError(f"it has {len(groups)} groups of rows")
+    for group in groups:
+        if len(group.chunks) != columns:
+            raise FileError(f"a group of rows has {len(group.chunks)} columns, the table {columns}")
+        for j, chunk in enumerate(group.chunks):
+            if group.rows < 0 or chunk.values != group.rows:
+                raise FileError(f"column {j} has {chunk.values} values in {group.rows} rows")
+    if sum(group.rows for group in groups) != rows:
         raise FileError(f"its groups do not have {rows} rows together")
 
 
-def _check_sizes(path: Path, metadata: Any, chosen: Sequence[int]) -> None:  # noqa: ANN401 - pyarrow's types
+def _check_sizes(path: Path, groups: Sequence[Group], rows: int, chosen: Sequence[int]) -> None:
     """Refuse columns whose pages claim more than is said of them, or that would take much for so small a file."""
     most = _most(path)
-    if (size := 8 * metadata.num_rows * len(chosen)) > most:
+    if (size := 8 * rows * len(chosen)) > most:
         raise FileError(f"its {len(chosen)} columns would take {size} bytes")
     size = 0
     with path.open("rb") as raw:
-        for i in range(metadata.num_row_groups):
-            group = metadata.row_group(i)
-            for column in map(group.column, chosen):
-                chunk = _chunk(column)
+        for group in groups:
+            for chunk in (group.chunks[j] for j in chosen):
                 size += chunk.unpacked
                 if size > most:
                     raise FileError(f"its pages would take {size} bytes or more")
                 check_pages(raw.fileno(), chunk)
-
-
-def _chunk(column: Any) -> Chunk:  # noqa: ANN401 - pyarrow's types
-    start, dictionary = column.data_page_offset, column.dictionary_page_offset
-    if column.num_values == 0:  # of which Arrow reads no page
-        return Chunk(0, 0, 0, 0)
-    if column.has_dictionary_page and 0 < dictionary < start:
-        start = dictionary
-    return Chunk(start, column.total_compressed_size, column.total_uncompressed_size, column.num_values)
 
 
 def _written_out(table: pa.Table, most: int) -> pa.Table:
