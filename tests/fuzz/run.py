@@ -1,10 +1,12 @@
 """Fuzz a target: python -m tests.fuzz.run TARGET [--runs N] [--out FOLDER] [--seconds S]; sh tests/fuzz.sh makes its venv.
 
-A finding is what is raised that is no error of ours, more than a second of processor time, more than 200 MB over what the process
-has after its seeds, or the end of the process. Each is written to FOLDER, and fuzzing goes on; at the end the figures are printed.
+A finding is what is raised that is no error of ours, more than a second by the clock on the wall (the second time as well, for
+other processes take their share), more than 200 MB over what the process, or the child that examines HDF5, has after the seeds, or
+the end of the process. Each is written to FOLDER, and fuzzing goes on; at the end the figures are printed.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import resource
@@ -18,11 +20,13 @@ from pathlib import Path
 SLOW_S = 1.0
 MEMORY_MB = 200
 MAX_LEN = {"shard": 1 << 17, "media": 1 << 16, "robomimic": 1 << 16, "query": 512, "config": 4096, "about": 4096}
+MAX_LEN |= {"table": 8192, "log": 2048}
 WORDS = {
     "described": '[] {} "" null true NaN -1 1e308 1e999 18446744073709551616 .. / \\\\u0000 \\\\ud800 shards rows source sources media tasks',
     "config": "&a *a <<: !!python/object !!binary !!set ? | > .inf .nan 0x 1e308 tasks: cameras: parameters: size: null ~",
     "about": "&a *a <<: !!binary | > ~ ja: en: kind: license: MIT AND OR WITH ( ) creator: custody: url: https://",
     "query": "and or not in == != <= >= < > + - * / ** abs( return ` ' [ ] ( ) 1e308 nan inf length outcome lambda __import__",
+    "log": '[] {} "" null true NaN -1 1e999 18446744073709551616 stamp file_sha256 episodes physics_sha256 media outcomes',
 }
 
 
@@ -40,20 +44,26 @@ class Watch:
         self.seeds = seeds(name, self.place, targets.FILES)
         self.found: dict[str, int] = {}
         self.slowest, self.peak_mb, self.start = (0.0, ""), 0.0, time.perf_counter()
+        self.has_child, self.child_mb, self.targets = name in targets.HDF5, 0.0, targets
         for data in self.seeds:
             self.target(data)
-        self.base_mb = _peak_mb()
+        self.base_mb, self.child_base_mb = _peak_mb(), targets.child_peak_mb()
+        targets.ENDED.clear()
 
     def __call__(self, data: bytes) -> None:
         """Run one input."""
-        begin = time.process_time()
-        (self.out / "last").write_bytes(data) if self.name in ("shard", "media", "robomimic") else None
+        if self.has_child:
+            self.targets.start_child(self.place)
+        begin = time.perf_counter()
+        (self.out / "last").write_bytes(data) if self.has_child or self.name == "table" else None
         try:
             self.good += self.target(data)
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             self._keep(f"{type(error).__name__}-{Path(frame.filename).stem}-{frame.lineno}", data)
-        taken = time.process_time() - begin
+        taken = time.perf_counter() - begin
+        if taken > SLOW_S:
+            taken = min(taken, self._again(data))
         if taken > self.slowest[0]:
             self.slowest = taken, self._keep("slowest", data, count=False)
         if taken > SLOW_S:
@@ -61,9 +71,21 @@ class Watch:
         if _peak_mb() - self.base_mb > max(MEMORY_MB, self.peak_mb):
             self.peak_mb = _peak_mb() - self.base_mb
             self._keep("memory", data)
+        if self.has_child and (more := self.targets.child_peak_mb() - self.child_base_mb) > self.child_mb:
+            self.child_mb = more
+            if more > MEMORY_MB:
+                self._keep("memory-of-child", data)
         self.done += 1
         if self.done % 200 == 0 or self.done >= self.runs:
             self.tell()
+
+    def _again(self, data: bytes) -> float:
+        if self.has_child:
+            self.targets.start_child(self.place)
+        begin = time.perf_counter()
+        with contextlib.suppress(Exception):
+            self.target(data)
+        return time.perf_counter() - begin
 
     def _keep(self, what: str, data: bytes, *, count: bool = True) -> str:
         if count:
@@ -84,6 +106,8 @@ class Watch:
             "over_baseline_mb": _peak_mb() - self.base_mb,
             "baseline_mb": self.base_mb,
             "slowest_s": self.slowest[0],
+            "child_mb": self.child_mb,
+            "ended": self.targets.ENDED,
             "found": self.found,
             "place": str(self.place),
         }
@@ -140,8 +164,9 @@ def main() -> int:
         child(asked.target, out, asked.runs, asked.child, asked.seconds)
         return 0
     total: dict[str, float] = {"done": 0, "good": 0, "wall_s": 0, "cpu_s": 0}
-    worst = {"over_baseline_mb": 0.0, "baseline_mb": 0.0, "slowest_s": 0.0}
+    worst = {"over_baseline_mb": 0.0, "baseline_mb": 0.0, "slowest_s": 0.0, "child_mb": 0.0}
     found: dict[str, int] = {}
+    ended: dict[str, int] = {}
     deadline = time.monotonic() + asked.seconds
     while total["done"] < asked.runs and time.monotonic() < deadline - 2:
         (out / "figures.json").unlink(missing_ok=True)
@@ -163,6 +188,8 @@ def main() -> int:
         worst = {key: max(value, figures.get(key, 0)) for key, value in worst.items()}
         for what, times in figures.get("found", {}).items():
             found[what] = found.get(what, 0) + times
+        for what, times in figures.get("ended", {}).items():
+            ended[what] = ended.get(what, 0) + times
         if code:
             found[f"process ended with {code}"] = found.get(f"process ended with {code}", 0) + 1
             if (out / "last").exists():
@@ -173,7 +200,8 @@ def main() -> int:
     print(
         f"{asked.target}: {total['done']:.0f} executions ({total['good']:.0f} good inputs), {rate:.0f} a second of processor time, "
         f"{total['cpu_s']:.0f} s; peak memory {worst['over_baseline_mb']:.0f} MB over {worst['baseline_mb']:.0f} MB; "
-        f"slowest input {worst['slowest_s']:.3f} s; findings: {json.dumps(found) if found else 'none'}"
+        f"slowest input {worst['slowest_s']:.3f} s; the child that examines: {worst['child_mb']:.0f} MB over its start at most, "
+        f"ended by {json.dumps(ended) if ended else 'none'}; findings: {json.dumps(found) if found else 'none'}"
     )
     return 1 if found else 0
 

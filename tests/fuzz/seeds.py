@@ -1,12 +1,16 @@
 """Seeds: the smallest good file of each kind, made here, never stored."""
 
+import io
 import json
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from generators.importing.robomimic import import_robomimic
+from generators.reader import file_sha256
 
 CONFIGS = (
     "task: steel/crane_coil\nepisodes: 4\nseed: 3\nout: datasets/x\nworkers: 2\nexecutor: inline\n",
@@ -58,6 +62,27 @@ def plan_text(name: str = "steel/crane_coil") -> str:
     return json.dumps(plan | {"physics_sha256": "0" * 64})
 
 
+def write_tables() -> list[bytes]:
+    """Write tables of three rows: dictionaries, plain values and gaps, in pages of both versions."""
+    found = pa.table({"outcome": ["a", "b", "a"], "length": [1, 2, 3], "params.x": [0.5, None, 1.5]})
+    out: list[bytes] = []
+    for options in ({}, {"use_dictionary": False, "data_page_version": "2.0"}, {"row_group_size": 2}):
+        for compression in ("zstd", "none"):
+            sink = io.BytesIO()
+            pq.write_table(found, sink, compression=compression, store_schema=False, **options)
+            out.append(sink.getvalue())
+    return out
+
+
+def report_text(shard: Path) -> str:
+    """Return what a worker says of a shard."""
+    numbers = {"index": 0, "episodes": 2, "steps": 5, "bytes": 1, "wall_s": 0.5}
+    texts = {"name": shard.name, "content_sha256": "0" * 64, "error": "", "host": "h", "physics_sha256": "0" * 64}
+    return json.dumps(
+        numbers | texts | {"file_sha256": file_sha256(shard), "outcomes": {"success": 2}, "stamp": [1, 2]}
+    )
+
+
 def make_whole(place: Path) -> Path:
     """Make PLACE/whole, a dataset of one shard with one camera."""
     import_robomimic(write_robomimic(place / "small.hdf5"), place / "whole")
@@ -90,5 +115,9 @@ def seeds(target: str, place: Path, files: tuple[str, ...]) -> list[bytes]:
         return [text.encode() for text in texts[target]]
     if target == "robomimic":
         return [write_robomimic(place / "seed.hdf5", pictures=p).read_bytes() for p in (False, True)]
+    if target == "table":
+        return write_tables()
+    if target == "log":
+        return [report_text(next(iter((whole / "shards").glob("*.h5")))).encode()]
     folder = {"shard": "shards", "media": "media"}[target]
     return [path.read_bytes() for path in sorted((whole / folder).glob("*.h5"))]

@@ -2,19 +2,26 @@
 
 A target returns whether the bytes were good. What it raises is a finding. Files lie in memory where there is such a
 folder. Nothing here needs a fuzzer: the default tests replay the corpus through the same functions.
+
+HDF5 is read as it always is: by a child first. What the child outlives is then done once more in this process, where a
+fuzzer sees what it leads to; what ends the child is a refusal like any other, and counted.
 """
 
+import collections
 import contextlib
 import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 
+from generators import examination
 from generators.commands.generate import parse_settings
 from generators.config import load_yaml, make_config
 from generators.curation.summary import read_stats
@@ -27,17 +34,24 @@ from generators.importing.facts import read_labels
 from generators.importing.translation import translate
 from generators.loading.normalization import normalization
 from generators.media.reader import open_media
+from generators.parquet import parquet_names, read_parquet
 from generators.plan import read_plan
 from generators.query import mask
 from generators.reader import labels, open_untrusted, read_statistics, read_table
 from generators.stored import shard_episodes
+from generators.structure import check_file
+from generators.tables import column_of
 from generators.validate import validate
+from generators.worker import finished
 from sim.errors import GenbaError
 
 MEMORY = Path("/dev/shm")
 FILES = ("dataset.json", "plan.json", "split.json", "SHA256SUMS", "stats.json", "media/SHA256SUMS")
 MOST = 1 << 20  # bytes that a column may have: hostile sizes are to be refused, not read
 PICTURES = 4 << 20
+ROWS = 3  # that a table must have
+ENDED: collections.Counter[str] = collections.Counter()  # how inputs ended the child
+PHYSICS = "0" * 64
 TABLE = pa.table(
     {
         "outcome": ["success", "failure", "timeout"],
@@ -211,16 +225,51 @@ def about(place: Path) -> Target:
     return run
 
 
+def table(place: Path) -> Target:
+    """A table of episodes: its names, some of its columns, all of them."""
+    path = place / "episodes.parquet"
+
+    def run(data: bytes) -> bool:
+        path.write_bytes(data)
+        names = parquet_names(path)
+        with contextlib.suppress(GenbaError):
+            read_parquet(path, ROWS, names[:1])
+        found = read_parquet(path, ROWS)
+        for name in names[:8]:
+            column_of(found, name)
+        return True
+
+    return run
+
+
+def log(place: Path) -> Target:
+    """What a worker says of a shard that it has made."""
+    made = next(iter((place / "whole" / "shards").glob("*.h5")))
+    job: Any = SimpleNamespace(
+        path=made,
+        report_path=place / "report.json",
+        plan=SimpleNamespace(physics_sha256=PHYSICS),
+        shard=SimpleNamespace(count=2),
+    )
+
+    def run(data: bytes) -> bool:
+        job.report_path.write_bytes(data)
+        return finished(job) is not None
+
+    return run
+
+
 TARGETS: dict[str, Callable[[Path], Target]] = {
-    f.__name__: f for f in (shard, media, described, robomimic, config, query, about)
+    f.__name__: f for f in (shard, media, described, robomimic, table, config, query, about, log)
 }
+HDF5 = ("shard", "media", "robomimic")
 
 
 def guarded(target: Target) -> Target:
     """Return a target that takes errors of ours for a refusal: one sentence, not a long one."""
 
     def run(data: bytes) -> bool:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), mock.patch("generators.reader.examine", _examine):
             warnings.simplefilter("ignore")
             try:
                 return target(data)
@@ -230,3 +279,37 @@ def guarded(target: Target) -> Target:
                 return False
 
     return run
+
+
+def _examine(path: Path, limits: Mapping[str, Any]) -> None:
+    """Have the child examine a file, even one that it knows, and do the same here where it has outlived that."""
+    examination._examined.clear()
+    try:
+        _REAL(path, limits)
+    except examination.EndedError as error:
+        ENDED[str(error).partition("reading it ")[2][:80]] += 1
+        raise
+    except GenbaError:
+        with contextlib.suppress(Exception):
+            check_file(path, limits)
+        raise
+    with contextlib.suppress(Exception):
+        check_file(path, limits)
+
+
+_REAL = examination.examine
+
+
+def start_child(place: Path) -> None:
+    """Have a child wait for questions: its start is no input's doing."""
+    if examination._child is None:
+        examination._examined.clear()
+        _REAL(next(iter((place / "whole" / "shards").glob("*.h5"))), {})
+
+
+def child_peak_mb() -> float:
+    """Return how much memory the child has had at most; 0 where there is none."""
+    with contextlib.suppress(OSError, AttributeError, StopIteration):
+        lines = Path(f"/proc/{examination._child.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+    return 0.0

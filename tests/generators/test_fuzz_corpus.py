@@ -7,7 +7,7 @@ import pytest
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 FOUND = sorted(path for path in CORPUS.rglob("*") if path.is_file())
-TARGETS = ("shard", "media", "described", "robomimic", "config", "query", "about")
+TARGETS = ("shard", "media", "described", "robomimic", "table", "config", "query", "about", "log")
 
 
 @pytest.fixture
