@@ -21,6 +21,7 @@ from generators.worker import Job, ShardReport, run_shard
 
 RECEIPTS = "logs"
 PIECES = "pieces"
+MAX_PIECE_BYTES = 256 << 20
 
 
 def deliver_shard(job: Job) -> ShardReport:
@@ -57,10 +58,19 @@ def delivered_pieces(store: Store, shards: Sequence[Shard]) -> Iterator[Piece]:
     """Bring the pieces of shards.
 
     Raises:
-        DatasetError: one is missing or damaged.
+        DatasetError: one is missing, damaged, or larger than any shard's.
     """
-    for shard, data in zip(shards, store.read_all([_piece(s) for s in shards]), strict=True):
-        yield unpack(data, shard.task)
+    sizes = {name: _size(mark) for name, mark in store.listing(PIECES).items()}
+    names = [_piece(s) for s in shards]
+    for name in names:
+        if not 0 < sizes.get(name, 0) <= MAX_PIECE_BYTES:
+            raise DatasetError(f"{store.url}/{name} has {sizes.get(name, 0)} bytes, which no piece of a shard has")
+    with staging() as folder:
+        for shard, name, data in zip(shards, names, store.read_all(names), strict=True):
+            path = folder / name.replace("/", "-")
+            path.write_bytes(data)
+            yield unpack(path, shard.task, shard.count)
+            path.unlink()
 
 
 def _report(job: Job, receipt: bytes, marks: Mapping[str, str]) -> ShardReport | None:

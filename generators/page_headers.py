@@ -6,9 +6,10 @@ file, admits to. So sizes and numbers of values are added up here, from a few by
 
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from generators.capped import FileError
+from generators.thrift import I32, Fields, read_struct
 
 HEADER_BYTES = 64 << 10  # of one page; one with the longest statistics that Arrow writes has 17 kB
 USUAL_BYTES = 256
@@ -17,10 +18,7 @@ ENCODINGS = (0, 2, 3, 5, 6, 8, 9)  # all but 7: in DELTA_BYTE_ARRAY a few bytes 
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _HEADERS = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}  # the field that goes with a type of page
 _ENCODING = {_DATA: 2, _DICTIONARY: 2, _DATA_V2: 4}
-_TRUE, _FALSE, _I32, _I64, _BINARY, _STRUCT = 1, 2, 5, 6, 8, 12  # types of Thrift's compact protocol
-_DEPTH = 3
-
-_Fields = dict[int, Any]
+_WANTED = dict.fromkeys((1, 2, 3), I32) | {_HEADERS[kind]: {1: I32, at: I32} for kind, at in _ENCODING.items()}
 
 
 class Chunk(NamedTuple):
@@ -72,13 +70,13 @@ def check_pages(fd: int, chunk: Chunk) -> None:
     )
 
 
-def _pages(fd: int, at: int, end: int) -> Iterator[tuple[int, int, _Fields]]:
+def _pages(fd: int, at: int, end: int) -> Iterator[tuple[int, int, Fields]]:
     """Yield each page's type, its size when unpacked, and the fields of the header for its type."""
     while at < end:
         found, length = _header(fd, at, end)
-        kind, unpacked, packed = (n if isinstance(n := found.get(i), int) else -1 for i in (1, 2, 3))
+        kind, unpacked, packed = (found.get(i, -1) for i in (1, 2, 3))
         fields = found.get(_HEADERS[kind]) if kind in _HEADERS else None
-        if not isinstance(fields, dict):
+        if fields is None:
             raise FileError(f"the header of the page at byte {at} is of no page that holds values")
         at += length + packed
         if min(unpacked, packed) < 0 or at > end:
@@ -86,54 +84,15 @@ def _pages(fd: int, at: int, end: int) -> Iterator[tuple[int, int, _Fields]]:
         yield kind, unpacked, fields
 
 
-def _header(fd: int, at: int, end: int) -> tuple[_Fields, int]:
+def _header(fd: int, at: int, end: int) -> tuple[Fields, int]:
     """Return the fields of the header at a byte, and its length."""
     for most in (USUAL_BYTES, HEADER_BYTES):
         data = os.pread(fd, min(most, end - at), at)
         try:
-            return _struct(data, 0, _DEPTH)
+            return read_struct(data, 0, _WANTED)
+        except FileError as error:
+            raise FileError(f"the header of the page at byte {at} is damaged: {error}") from None
         except IndexError:
             if len(data) < most:
                 break
     raise FileError(f"the header of the page at byte {at} does not end")
-
-
-def _struct(data: bytes, at: int, depth: int) -> tuple[_Fields, int]:
-    """Read a struct: those of its fields that are numbers of 32 bits or structs, and where it ends.
-
-    Raises:
-        IndexError: it goes on after the data.
-    """
-    if not depth:
-        raise FileError("the header of a page is nested too deeply")
-    out: _Fields = {}
-    field = 0
-    while head := data[at]:
-        at, kind = at + 1, head & 15
-        if head < 16 or (field := field + (head >> 4)) > 15:
-            raise FileError("the header of a page has fields that none has")
-        if kind == _I32:
-            value, at = varint(data, at, 32)
-            out[field] = value >> 1 ^ -(value & 1)
-        elif kind == _I64:
-            _, at = varint(data, at, 64)
-        elif kind == _BINARY:
-            length, at = varint(data, at, 31)
-            at += length
-        elif kind == _STRUCT:
-            out[field], at = _struct(data, at, depth - 1)
-        elif kind not in (_TRUE, _FALSE):
-            raise FileError(f"the header of a page has a field of type {kind}")
-    return out, at + 1
-
-
-def varint(data: bytes, at: int, bits: int) -> tuple[int, int]:
-    """Read a number; one of more bits than it may have is refused, for Arrow would cut it."""
-    value = data[at] & 127
-    shift = 0
-    while data[at] > 127:
-        at, shift = at + 1, shift + 7
-        value |= (data[at] & 127) << shift
-        if value >> bits or shift > 63:
-            raise FileError(f"it has a number of more than {bits} bits where fewer are written")
-    return value, at + 1

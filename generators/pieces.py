@@ -11,9 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from generators.capped import parse_json
+from generators.parquet import read_parquet
 from generators.reader import open_trusted, read_statistics, read_table
 from generators.schema import DatasetError
 from generators.stats import Stats, from_json, to_json
+from sim.errors import describe_error
 
 _STATISTICS = b"genba.statistics"
 
@@ -47,16 +50,21 @@ def pack(piece: Piece) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def unpack(data: bytes, task: str) -> Piece:
-    """Return the piece that `pack` made.
+def unpack(path: Path, task: str, rows: int) -> Piece:
+    """Return the piece that `pack` made, from a file that nobody has vouched for.
+
+    Args:
+        path: the file.
+        task: as dataset.json names it.
+        rows: episodes of the shard.
 
     Raises:
-        DatasetError: it is none.
+        DatasetError: it is none, or another shard's.
     """
     try:
-        table = pq.read_table(pa.BufferReader(data))
-        found = json.loads((table.schema.metadata or {})[_STATISTICS])
+        table = read_parquet(path, rows)
+        found = parse_json((table.schema.metadata or {})[_STATISTICS].decode())
         statistics = {name: from_json(part) for name, part in found.items()}
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"the piece of a shard of {task!r} in the store is damaged: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{path} is no piece of a shard of {task!r}: {describe_error(error):.300}") from None
     return Piece(task, table.replace_schema_metadata(None), statistics)

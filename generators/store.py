@@ -9,32 +9,20 @@ import dataclasses
 import datetime
 import functools
 import itertools
-import os
-import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from generators.config import ConfigError
-from sim.errors import GenbaError, MissingExtraError
+from generators.patience import StoreError, patiently, reaching
+from sim.errors import MissingExtraError
 
-R = TypeVar("R")
-PATIENCE_S = 20.0  # waited in all between attempts; each protocol has attempts of its own inside of one
-PATIENCE = "GENBA_STORE_PATIENCE_S"  # the variable for another
-_WAITS_S = (1.0, 4.0, 15.0, 60.0)  # the last again and again
 _AT_ONCE = 256  # objects read at a time
 _MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
 _MOST = 256 << 20  # bytes of an object that is compared
 _SILENCES = 10  # that are waited for while something is sent, with the protocol's own attempts
 _SLOWEST = 1e5  # bytes/s; who sends more slowly is taken for silent
 _S3: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
-
-
-class StoreError(GenbaError, OSError):
-    """A URL that cannot be used, or a store that cannot be reached, read or written."""
-
-    exit_code = 3
 
 
 def is_url(out: object) -> bool:
@@ -54,9 +42,9 @@ class Store:
 
     def listing(self, folder: str = "") -> dict[str, str]:
         """Return the objects in one folder: name -> mark, which is another where the object is."""
-        with _reaching(self.url, "listed"):
+        with reaching(self.url, "listed"):
             try:
-                found = _patiently(lambda: self._fs.ls(self._path(folder), detail=True, refresh=True))
+                found = patiently(lambda: self._fs.ls(self._path(folder), detail=True, refresh=True))
             except FileNotFoundError:
                 return {}
         start = f"{folder}/" if folder else ""
@@ -64,9 +52,9 @@ class Store:
 
     def exists(self) -> bool:
         """Return whether there is anything."""
-        with _reaching(self.url, "listed"):
+        with reaching(self.url, "listed"):
             try:
-                return bool(_patiently(lambda: self._fs.ls(self._path(""), detail=False, refresh=True)))
+                return bool(patiently(lambda: self._fs.ls(self._path(""), detail=False, refresh=True)))
             except FileNotFoundError:
                 return False
 
@@ -76,8 +64,8 @@ class Store:
         Raises:
             StoreError: it cannot be written, or what is there then is not as long as it should be.
         """
-        with _reaching(self.url, "written"):
-            _patiently(lambda: self._put(name, path))
+        with reaching(self.url, "written"):
+            patiently(lambda: self._put(name, path))
             return self._arrived(name, path.stat().st_size)
 
     def write(self, name: str, data: bytes) -> str:
@@ -86,8 +74,8 @@ class Store:
         Raises:
             StoreError: it cannot be written, or what is there then is not as long as it should be.
         """
-        with _reaching(self.url, "written"):
-            _patiently(lambda: self._write(name, data))
+        with reaching(self.url, "written"):
+            patiently(lambda: self._write(name, data))
             return self._arrived(name, len(data))
 
     def create(self, name: str, data: bytes) -> bool:
@@ -95,11 +83,11 @@ class Store:
 
         Two who create at a time are told apart by S3 and by folders; other stores may let both.
         """
-        with _reaching(self.url, "written"):
+        with reaching(self.url, "written"):
             self._make_folder(name)
             tries = itertools.count()
             try:
-                _patiently(lambda: self._create(name, data, next(tries)))
+                patiently(lambda: self._create(name, data, next(tries)))
             except FileExistsError:
                 return False
             except OSError as error:
@@ -120,18 +108,18 @@ class Store:
             StoreError: it is larger, or cannot be read.
         """
         path = self._path(name)
-        with _reaching(self.url, "read"):
-            size = _patiently(lambda: self._fs.info(path, refresh=True)["size"])
+        with reaching(self.url, "read"):
+            size = patiently(lambda: self._fs.info(path, refresh=True)["size"])
             if size > most:
                 raise StoreError(f"{self.url}/{name} has {size} bytes, at most {most} were expected")
-            return _patiently(lambda: self._fs.cat_file(path, start=0, end=size))
+            return patiently(lambda: self._fs.cat_file(path, start=0, end=size))
 
     def read_all(self, names: Sequence[str]) -> Iterator[bytes]:
         """Read small objects, many at a time where the protocol can; b"" for one that is not there."""
         for i in range(0, len(names), _AT_ONCE):
             paths = [self._path(name) for name in names[i : i + _AT_ONCE]]
-            with _reaching(self.url, "read"):
-                found = _patiently(functools.partial(self._cat, paths))
+            with reaching(self.url, "read"):
+                found = patiently(functools.partial(self._cat, paths))
             yield from (found.get(path, b"") for path in paths)
 
     def get(self, name: str, path: Path) -> None:
@@ -141,13 +129,13 @@ class Store:
             FileNotFoundError: it is not there.
             StoreError: it cannot be read.
         """
-        with _reaching(self.url, "read"):
-            _patiently(lambda: self._fs.get_file(self._path(name), str(path)))
+        with reaching(self.url, "read"):
+            patiently(lambda: self._fs.get_file(self._path(name), str(path)))
 
     def remove(self, name: str) -> None:
         """Remove an object, or a folder with all that is in it."""
-        with _reaching(self.url, "written"), contextlib.suppress(FileNotFoundError):
-            _patiently(lambda: self._fs.rm(self._path(name), recursive=True))
+        with reaching(self.url, "written"), contextlib.suppress(FileNotFoundError):
+            patiently(lambda: self._fs.rm(self._path(name), recursive=True))
 
     @property
     def _fs(self) -> Any:  # noqa: ANN401 - a file system without types
@@ -158,7 +146,7 @@ class Store:
         return f"{root}/{name}" if name else root
 
     def _arrived(self, name: str, size: int) -> str:
-        info = _patiently(lambda: self._fs.info(self._path(name), refresh=True))
+        info = patiently(lambda: self._fs.info(self._path(name), refresh=True))
         if info["size"] != size:
             raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {size} were sent")
         return _mark(info)
@@ -268,50 +256,3 @@ def _file_system(url: str) -> tuple[Any, str]:
 def _mark(info: Mapping[str, Any]) -> str:
     found = next((info[key] for key in _MARKS if info.get(key) is not None), "")
     return f"{info['size']} {found.timestamp() if isinstance(found, datetime.datetime) else found}"
-
-
-def waits() -> Iterator[float]:
-    """Yield how long to wait after each attempt that failed, s.
-
-    Raises:
-        ConfigError: the environment says something else than seconds.
-    """
-    text = os.environ.get(PATIENCE, f"{PATIENCE_S}")
-    try:
-        left = float(text)
-    except ValueError:
-        left = -1.0
-    if not 0.0 <= left < float("inf"):
-        raise ConfigError(f"{PATIENCE} takes seconds, 0 or more, got {text!r:.40}")
-    for number in itertools.count():
-        wait = min(left, _WAITS_S[min(number, len(_WAITS_S) - 1)])
-        if wait <= 0.0:
-            return
-        yield wait
-        left -= wait
-
-
-def _patiently(work: Callable[[], R]) -> R:
-    """Run something that a network may disturb, and again after a while."""
-    for wait in waits():
-        try:
-            return work()
-        except (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, GenbaError):
-            raise
-        except Exception as error:
-            if "condition" in str(error).lower():
-                raise
-            time.sleep(wait)
-    return work()
-
-
-@contextlib.contextmanager
-def _reaching(url: str, done: str) -> Generator[None]:
-    """Say in one sentence that a store failed; an object that is not there is no failure."""
-    try:
-        yield
-    except (GenbaError, FileNotFoundError):
-        raise
-    except Exception as error:
-        why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise StoreError(f"{url} cannot be {done}: {why}") from None

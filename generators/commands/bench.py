@@ -33,7 +33,7 @@ class Options:
     plane and a pendulum), and simulated seconds a second. With --physics only that is measured, of all tasks, as a
     table in Markdown: about 10 s a task.
 
-    With --ray two Ray workers are measured beside two bare processes (three to four minutes), with --memory whether
+    With --ray two Ray workers are measured beside two bare processes (about five minutes), with --memory whether
     10,000 cheap episodes on Ray leave memory as it was (give a light task, as that of the third last example), with
     --soak whether full load can be kept up: for these leave the machine alone.
 

@@ -15,8 +15,8 @@ from generators.delivery import PIECES, RECEIPTS
 from generators.faults.invariant import Reference
 from generators.faults.proxy import Proxy
 from generators.governance.write import METADATA
+from generators.patience import PATIENCE
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE
-from generators.store import PATIENCE
 from sim.errors import MissingExtraError
 
 BUCKET = "faults"

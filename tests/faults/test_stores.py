@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from generators import store
+from generators import patience, store
 from generators.faults import bucket
 from generators.faults.campaign import conduct, make_place
 from generators.faults.proxy import Proxy
@@ -138,7 +138,7 @@ def reached(opened, monkeypatch):
 
 def test_a_silent_store_is_not_waited_for_for_ever(silent, monkeypatch):
     monkeypatch.setattr(store, "_SILENCES", 2)
-    monkeypatch.setenv(store.PATIENCE, "0")
+    monkeypatch.setenv(patience.PATIENCE, "0")
     place, proxy = silent
     place.write("a", b"old")
     proxy.behave("stall")

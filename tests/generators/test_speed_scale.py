@@ -59,12 +59,13 @@ def _one():
 
 
 def test_ray_and_two_processes_do_the_same_pieces():
-    pieces = [Piece(BARE, _one)] * 8 + [Piece(SHARD, _one)] * 2
-    ours = ray_round(pieces)
+    pieces = [Piece(BARE, _one)] * 4
+    ours = ray_round(pieces, [Piece(SHARD, _one)] * 2)
     with two_processes() as processes:
         theirs = processes(pieces)
     assert len(ours.spans) == 10
     assert len(ours.latencies) == 9
+    assert len(by_worker(ours.spans)) == 2  # however long the second takes to start
     assert min(ours.latencies) > 0
     assert len(by_worker(theirs)) == 2
     assert {s.worker for s in ours.spans}.isdisjoint({s.worker for s in theirs} | {os.getpid()})
@@ -92,7 +93,7 @@ def test_the_command_measures_ray_and_writes_json(genba, tmp_path):
     result = genba("bench", EXAMPLE, "--ray", "--quick", "--save", tmp_path / "ray.json")
     assert result.code == 0
     assert "two Ray workers / two bare processes" in result.out
-    assert [f["target"] for f in json.loads((tmp_path / "ray.json").read_text())] == [">= 0.97", "<= 2", ">= 0.97"]
+    assert [f["target"] for f in json.loads((tmp_path / "ray.json").read_text())] == [">= 0.97", "<= 2", ">= 0.88"]
     assert genba("bench", EXAMPLE, "--soak", "-1").code == 2
 
 

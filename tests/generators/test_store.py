@@ -13,7 +13,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from s3fs import S3FileSystem
 
-from generators import driver, store
+from generators import driver, patience, store
 from generators.config import ConfigError, make_config
 from generators.executors import run_inline, run_processes
 from generators.fetching import MARK, fetch
@@ -222,7 +222,7 @@ def test_a_url_that_cannot_be_used_is_refused_in_one_sentence(url, error, said):
 
 
 def test_a_store_that_cannot_be_reached_is_one_sentence_after_a_while(server, monkeypatch):
-    monkeypatch.setenv(store.PATIENCE, "0")
+    monkeypatch.setenv(patience.PATIENCE, "0")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     store._file_system.cache_clear()
     try:
@@ -235,8 +235,8 @@ def test_a_store_that_cannot_be_reached_is_one_sentence_after_a_while(server, mo
 
 
 def test_a_store_that_comes_back_is_waited_for(monkeypatch):
-    monkeypatch.setattr(store, "_WAITS_S", (0.01, 0.01))
-    monkeypatch.setenv(store.PATIENCE, "0.02")
+    monkeypatch.setattr(patience, "_WAITS_S", (0.01, 0.01))
+    monkeypatch.setenv(patience.PATIENCE, "0.02")
     real, failures = MemoryFileSystem.pipe_file, [OSError("gone"), TimeoutError()]
 
     def pipe_file(self, *given, **more):
@@ -255,15 +255,15 @@ def test_a_store_that_comes_back_is_waited_for(monkeypatch):
     [(None, [1, 4, 15]), ("0", []), ("0.5", [0.5]), ("7", [1, 4, 2]), ("150", [1, 4, 15, 60, 60, 10])],
 )
 def test_how_long_a_store_is_waited_for_can_be_told(given, waits, monkeypatch):
-    monkeypatch.delenv(store.PATIENCE, raising=False)
+    monkeypatch.delenv(patience.PATIENCE, raising=False)
     if given is not None:
-        monkeypatch.setenv(store.PATIENCE, given)
-    assert list(store.waits()) == waits
+        monkeypatch.setenv(patience.PATIENCE, given)
+    assert list(patience.waits()) == waits
 
 
 @pytest.mark.parametrize("given", ["", "long", "-1", "nan", "inf"])
 def test_a_patience_that_is_no_time_is_refused(given, monkeypatch):
-    monkeypatch.setenv(store.PATIENCE, given)
+    monkeypatch.setenv(patience.PATIENCE, given)
     with pytest.raises(ConfigError, match="GENBA_STORE_PATIENCE_S takes seconds, 0 or more, got"):
         Store("memory://patience").listing()
 
@@ -274,7 +274,7 @@ def test_memory_needs_the_process_that_it_belongs_to():
 
 
 def test_a_full_store_reports_and_leaves_no_half_of_a_file(tmp_path, monkeypatch):
-    monkeypatch.setenv(store.PATIENCE, "0")
+    monkeypatch.setenv(patience.PATIENCE, "0")
     place = Store(f"file://{tmp_path}/store")
     place.write("a", b"old")
     (tmp_path / "large").write_bytes(bytes(100))
