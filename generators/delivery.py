@@ -14,7 +14,7 @@ from generators.filming import MediaReport
 from generators.media.writer import MEDIA
 from generators.pieces import Piece, pack, read_piece, unpack
 from generators.plan import Shard
-from generators.schema import SHARDS
+from generators.schema import SHARDS, DatasetError
 from generators.staging import staging
 from generators.store import Store
 from generators.worker import Job, ShardReport, run_shard
@@ -64,13 +64,19 @@ def delivered_pieces(store: Store, shards: Sequence[Shard]) -> Iterator[Piece]:
     names = [_piece(s) for s in shards]
     for name in names:
         if not 0 < sizes.get(name, 0) <= MAX_PIECE_BYTES:
-            raise DatasetError(f"{store.url}/{name} has {sizes.get(name, 0)} bytes, which no piece of a shard has")
+            size = sizes.get(name, 0)
+            raise DatasetError(f"{store.url}/{name} has {size} bytes, a piece of a shard 1 to {MAX_PIECE_BYTES}")
     with staging() as folder:
         for shard, name, data in zip(shards, names, store.read_all(names), strict=True):
             path = folder / name.replace("/", "-")
             path.write_bytes(data)
-            yield unpack(path, shard.task, shard.count)
+            try:
+                piece = unpack(path, shard.task, shard.count)
+            except DatasetError as error:
+                why = str(error).replace(str(path), f"{store.url}/{name}")
+                raise DatasetError(f"{why}; remove it, then: genba resume {store.url}") from None
             path.unlink()
+            yield piece
 
 
 def _report(job: Job, receipt: bytes, marks: Mapping[str, str]) -> ShardReport | None:

@@ -61,8 +61,8 @@ def unpack(path: Path, task: str, rows: int) -> Piece:
     Raises:
         DatasetError: it is none, or another shard's.
     """
+    table = read_parquet(path, rows)
     try:
-        table = read_parquet(path, rows)
         found = parse_json((table.schema.metadata or {})[_STATISTICS].decode())
         statistics = {name: from_json(part) for name, part in found.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:

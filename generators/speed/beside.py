@@ -169,7 +169,7 @@ def _when_all_are_there(folder: Path, work: Callable[[], float]) -> float:
     """Do a piece of work when every worker has come this far, or does not come."""
     (folder / f"{os.getpid()}").touch()
     until = time.monotonic() + _COMES_S
-    while len(os.listdir(folder)) < WORKERS and time.monotonic() < until:
+    while sum(1 for _ in folder.iterdir()) < WORKERS and time.monotonic() < until:
         time.sleep(0.01)
     return work()
 

@@ -1,5 +1,6 @@
 """Datasets in stores: folders reached by URL, memory, and a real S3 server on loopback."""
 
+import io
 import json
 import os
 import shutil
@@ -9,14 +10,18 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from s3fs import S3FileSystem
 
-from generators import driver, patience, store
+from generators import delivery, driver, patience, store
 from generators.config import ConfigError, make_config
+from generators.delivery import delivered_pieces
 from generators.executors import run_inline, run_processes
 from generators.fetching import MARK, fetch
+from generators.parquet import MAX_COLUMNS
 from generators.schema import DatasetError
 from generators.store import Store, StoreError
 from generators.validate import validate
@@ -108,6 +113,41 @@ def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp
     fetch(url, tmp_path / "back")
     assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
     assert place.read(shard, 1 << 30) == data
+
+
+@pytest.mark.parametrize("url", ["memory"], indirect=True)
+def test_a_piece_that_somebody_else_wrote_is_read_as_a_strangers_table(url, monkeypatch):
+    plan = begin(url)
+    run(url, plan)
+    place, name = Store(url), "pieces/shard-00001.parquet"
+    good = place.read(name, 1 << 20)
+    assert [len(p.table) for p in delivered_pieces(place, plan.shards)] == [s.count for s in plan.shards]
+    table = pq.read_table(pa.BufferReader(good))
+    wide = pa.table({f"column {n}": [0.0] * len(table) for n in range(MAX_COLUMNS + 1)})
+    for forged, said in [
+        (b"", "has 0 bytes, a piece of a shard 1 to"),
+        (good[:-9], "cannot be read: "),
+        (packed(table.slice(1)), f"has {len(table) - 1} rows"),
+        (packed(wide), "columns"),
+        (packed(table.replace_schema_metadata(None)), "no piece of a shard of"),
+        (packed(table.replace_schema_metadata({"genba.statistics": "[" * 9999})), "nested too deeply"),
+        (packed(table.replace_schema_metadata({"genba.statistics": '{"a": {}}'})), "no piece of a shard of"),
+    ]:
+        place.write(name, forged)
+        with pytest.raises(DatasetError, match=r"pieces/shard-00001\.parquet") as refused:
+            list(delivered_pieces(place, plan.shards))
+        assert said in str(refused.value)
+        assert "\n" not in str(refused.value)
+    place.write(name, good)
+    monkeypatch.setattr(delivery, "MAX_PIECE_BYTES", len(good) - 1)
+    with pytest.raises(DatasetError, match=f"has [0-9]+ bytes, a piece of a shard 1 to {len(good) - 1}"):
+        list(delivered_pieces(place, plan.shards))
+
+
+def packed(table):
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
 
 
 @s3
