@@ -28,11 +28,11 @@ from generators.speed.beside import (
     engine,
     in_turn,
     ray_round,
-    shards_beside,
     two_processes,
 )
 from generators.speed.pictures import draw_bare
 from generators.speed.ratios import Ratio
+from generators.speed.spans import rate
 from generators.states import rebuild
 from generators.stored import shard_episodes
 from generators.worker import Job, run_shard
@@ -49,14 +49,18 @@ def measure_ray_images(task_name: str, turns: Turns) -> Iterator[Ratio]:
     with tempfile.TemporaryDirectory() as folder, two_processes() as processes:
         jobs = _jobs(task_name, scene_cameras(task)[0], WORKERS * _DRAWN, Path(folder))
         draw = functools.partial(_draw, task_name, Path.cwd(), Path(jobs[0].out) / SHARDS / jobs[0].shard.name)
-        bare = [Piece(BARE, functools.partial(draw, jobs[0].shots[0].view))] * (1 + _DRAWN)
+        alone = [Piece(BARE, functools.partial(draw, jobs[0].shots[0].view))] * (1 + _DRAWN)
         films = [Piece(SHARD, functools.partial(_film, job)) for job in jobs]
-        ours, theirs = in_turn(turns.rounds, functools.partial(ray_round, bare), functools.partial(processes, bare))
-        made = ray_round(bare[:1], films)
-        drawn = processes(bare)
+        ours, theirs = in_turn(turns.rounds, functools.partial(ray_round, alone), functools.partial(processes, alone))
+        made = ray_round(alone[:1], films)
+        drawn = processes(alone)
     yield engine("bare rendering", task.name, ours, theirs)
-    yield shards_beside(
-        "two Ray workers' pictures / two bare processes of rendering", task.name, made, drawn, "frames", 0.97
+    files, bare = rate(made.spans, SHARD), rate(drawn, BARE)
+    yield Ratio(
+        f"two Ray workers' pictures / two bare processes of rendering ({task.name})",
+        files / bare,
+        ">= 0.97",
+        f"{files:.0f} frames/s to disk / {bare:.0f} bare",
     )
 
 
