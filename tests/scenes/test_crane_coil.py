@@ -1,6 +1,7 @@
 """The coil crane as a task: its expert, its failures, its words."""
 
 import dataclasses
+import itertools
 import math
 import re
 from collections import Counter
@@ -30,7 +31,7 @@ def degraded():
     """Episodes of every degradation, by its name."""
     modes = [expert_mode(TASK, seed, 1.0) for seed in range(64)]
     seeds = [[s for s, mode in enumerate(modes) if mode == 1 + k][:EACH] for k in range(len(TASK.degradations))]
-    found = rollouts(TASK, sum(seeds, []), degraded=1.0)
+    found = rollouts(TASK, list(itertools.chain(*seeds)), degraded=1.0)
     return {name: found[k * EACH : (k + 1) * EACH] for k, name in enumerate(TASK.degradations)}
 
 
