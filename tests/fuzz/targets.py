@@ -13,7 +13,7 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ from unittest import mock
 
 import pyarrow as pa
 
-from generators import examination
+from generators import examination, sandbox
 from generators.commands.generate import parse_settings
 from generators.config import load_yaml, make_config
 from generators.curation.summary import read_stats
@@ -149,8 +149,15 @@ def described(place: Path) -> Target:
     return run
 
 
+def in_this_process(folder: Path, jobs: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Do what `sandbox.run_jobs` has children do: to start them takes longer than the jobs, and no coverage is seen."""
+    for job in jobs:
+        yield job, json.loads(json.dumps(sandbox.do_job(folder / job["name"], json.loads(json.dumps(job)))))
+
+
 def _described(place: Path) -> bool:
-    good = validate(place).ok
+    with mock.patch("generators.validate.run_jobs", in_this_process):
+        good = validate(place).ok
     for read in (lambda: read_plan(place / "plan.json"), lambda: read_stats(place)):
         with contextlib.suppress(GenbaError):
             read()

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from generators import sandbox
 from generators import validate as conductor
 from generators.curation.filter import filter_dataset
 from generators.curation.split import split
@@ -495,14 +494,9 @@ def test_what_is_not_damaged_has_no_findings(base, bases, check):
     assert set(report.levels) == {"quick", "deep", "replay"}
 
 
-def in_this_process(folder, jobs):
-    for job in jobs:
-        yield job, json.loads(json.dumps(sandbox.do_job(folder / job["name"], job)))
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_damaged_is_caught_and_named(name, bases, check, kit, tmp_path, monkeypatch):
-    monkeypatch.setattr(conductor, "run_jobs", in_this_process)  # to start children takes longer than what they do
+def test_what_is_damaged_is_caught_and_named(name, bases, check, kit, fuzzing, tmp_path, monkeypatch):
+    monkeypatch.setattr(conductor, "run_jobs", fuzzing.in_this_process)
     case = CASES[name]
     folder = tmp_path / "set"
     shutil.copytree(bases[case.base], folder)
