@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,7 +57,8 @@ def examine(path: Path, limits: Mapping[str, Any]) -> None:
         OSError: no child can be started.
     """
     if _here:
-        check_file(path, limits, reach=False)  # the rest is a matter of those limits
+        with little_memory():
+            check_file(path, limits, reach=False)  # chunks are a matter of this process's limits
         return
     found = path.stat()
     kept = json.dumps(limits, sort_keys=True)
@@ -86,6 +87,18 @@ def start_python(code: str, stdin: _Pipe, stderr: _Pipe) -> subprocess.Popen[byt
     return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment)
 
 
+@contextlib.contextmanager
+def little_memory() -> Generator[None]:
+    """Let this process take no more than MEMORY_BYTES beside what it has: text of an attribute may claim 4 GB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = _address_space() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most if soft == resource.RLIM_INFINITY else min(most, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 def say_ending(code: int, last_words: str = "") -> str:
     """Say how a child ended, as what its file did: "takes too long"."""
     if code in (-signal.SIGALRM, -signal.SIGPROF):
@@ -99,13 +112,12 @@ def serve() -> None:
     """Be a child: read a file to examine from each line of standard input, answer each with a line, what is wrong."""
     for wish in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wish, signal.SIG_IGN)  # they are its parent's; it ends with its questions
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY_BYTES, hard))
-    for line in sys.stdin:
-        asked = json.loads(line)
-        answer = _answer(Path(asked["path"]), asked["limits"])
-        sys.stdout.write(json.dumps(answer[:1000]) + "\n")
-        sys.stdout.flush()
+    with little_memory():
+        for line in sys.stdin:
+            asked = json.loads(line)
+            answer = _answer(Path(asked["path"]), asked["limits"])
+            sys.stdout.write(json.dumps(answer[:1000]) + "\n")
+            sys.stdout.flush()
 
 
 def _answer(path: Path, limits: Mapping[str, Any]) -> str:

@@ -173,6 +173,8 @@ class StorePlace:
 
     def settled(self, jobs: Sequence[Job]) -> list[ShardReport | None]:
         """As in `Place`."""
+        for folder in (SHARDS, MEDIA, PIECES, RECEIPTS):
+            self.store.sweep(folder)
         return delivered(self.store, jobs)
 
     def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import functools
 import itertools
+import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from generators.patience import StoreError, patiently, reaching
 from sim.errors import MissingExtraError
 
+STALE_S = 3600.0  # longer than anything is under way
 _AT_ONCE = 256  # objects read at a time
 _MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
 _MOST = 256 << 20  # bytes of an object that is compared
@@ -136,6 +138,20 @@ class Store:
         """Remove an object, or a folder with all that is in it."""
         with reaching(self.url, "written"), contextlib.suppress(FileNotFoundError):
             patiently(lambda: self._fs.rm(self._path(name), recursive=True))
+
+    def sweep(self, folder: str) -> None:
+        """Remove what killed senders left beside the objects in a folder, once it is too old to be under way."""
+        if not self._in_folders:  # their objects are sent under their names, and seen when they are whole
+            return
+        with contextlib.suppress(FileNotFoundError, NotImplementedError), reaching(self.url, "swept"):
+            for path in self._fs.ls(self._path(folder), detail=False, refresh=True):
+                name = path.rpartition("/")[2]
+                if name.startswith(".") and name.endswith(".tmp") and self._age_s(path) > STALE_S:
+                    self._fs.rm(path)
+
+    def _age_s(self, path: str) -> float:
+        when: datetime.datetime = self._fs.modified(path)
+        return time.time() - (when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp()
 
     @property
     def _fs(self) -> Any:  # noqa: ANN401 - a file system without types

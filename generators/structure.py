@@ -87,7 +87,7 @@ def check_file(path: Path, limits: Mapping[str, Any], *, reach: bool = True) -> 
     Args:
         path: the file.
         limits: arguments of `check_structure`.
-        reach: whether to go beyond heaps and structure.
+        reach: whether to look up chunks.
 
     Raises:
         DatasetError: as `check_structure`; a chunk is not in the file, or unpacks to more than it may.
@@ -98,19 +98,13 @@ def check_file(path: Path, limits: Mapping[str, Any], *, reach: bool = True) -> 
         check_heaps(raw.read(HEAP_BYTES), size)
     with h5py.File(path, "r") as file:
         check_structure(file, **limits)
-        if reach:
-            _check_reach(file, size)
-
-
-def _check_reach(file: h5py.File, size: int) -> None:
-    """Read every attribute, and look up every chunk."""
-    nodes: list[Any] = [file]
-    file.visititems(lambda _name, node: nodes.append(node))
-    for node in nodes:
-        for name in node.attrs:
-            node.attrs[name]
-        if isinstance(node, h5py.Dataset) and node.chunks:
-            _check_chunks(node, size)
+        nodes: list[Any] = [file]
+        file.visititems(lambda _name, node: nodes.append(node))
+        for node in nodes:
+            for name in node.attrs:
+                node.attrs[name]
+            if reach and isinstance(node, h5py.Dataset) and node.chunks:
+                _check_chunks(node, size)
 
 
 def _check_chunks(dataset: Any, size: int) -> None:  # noqa: ANN401 - h5py's types are not told

@@ -297,10 +297,10 @@ def _examine(path: Path, limits: Mapping[str, Any]) -> None:
         ENDED[str(error).partition("reading it ")[2][:80]] += 1
         raise
     except GenbaError:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), examination.little_memory():
             check_file(path, limits)
         raise
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), examination.little_memory():
         check_file(path, limits)
 
 

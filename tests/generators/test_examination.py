@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -116,6 +118,43 @@ def test_a_heap_larger_than_the_file_is_refused(shard, refused):
     data[at + 8 : at + 16] = (4 << 30).to_bytes(8, "little")
     shard.write_bytes(data)
     assert "would end at byte" in refused(lambda: opened(shard))
+
+
+@pytest.fixture
+def long_text(shard):
+    """A shard in which one text of an attribute claims to be 4 GB long, wherever it lies."""
+    with h5py.File(shard, "r+") as file:
+        file.attrs["note"] = "a text whose place is found again"
+    data = bytearray(shard.read_bytes())
+    heap = data.rfind(b"GCOL\x01")
+    place = next(  # of the reference to it: its length, the heap, the number in it
+        at
+        for at in range(len(data) - 16)
+        if data[at : at + 4] == (33).to_bytes(4, "little") and data[at + 4 : at + 12] == heap.to_bytes(8, "little")
+    )
+    data[place : place + 4] = (0xFFFFFFF0).to_bytes(4, "little")
+    shard.write_bytes(data)
+    return shard
+
+
+def test_a_text_that_claims_more_than_memory_is_refused(long_text, refused):
+    assert refused(lambda: opened(long_text)).startswith("s.h5")
+
+
+def test_a_text_that_claims_more_than_memory_is_refused_in_a_sandbox_too(long_text):
+    """There the process that reads the file has more memory than that for its columns."""
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from generators.examination import examine_here; from generators.reader import open_untrusted\n"
+        "examine_here()\n"
+        "try: open_untrusted(Path(sys.argv[1]))\n"
+        "except ValueError as error: print(type(error).__name__, error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(long_text)], capture_output=True, text=True, check=True)
+    said, peak = done.stdout.splitlines()
+    assert said.startswith("DatasetError s.h5")
+    assert int(peak) < 800
 
 
 def test_what_is_refused_stays_refused(shard):

@@ -150,6 +150,22 @@ def packed(table):
     return sink.getvalue()
 
 
+@pytest.mark.parametrize("url", ["file"], indirect=True)
+def test_what_killed_senders_left_is_swept_once_it_is_old(url):
+    run(url, begin(url))
+    shards = Path(url.removeprefix("file://")) / "shards"
+    old, young = (shards / f".shard-00001.h5.{n}.tmp" for n in "ab")
+    for path in (old, young):
+        path.write_bytes(b"half of it")
+    past = time.time() - store.STALE_S - 60
+    os.utime(old, (past, past))
+    os.utime(shards / "shard-00001.h5", (past, past))
+    run(url, driver.reopen(url))
+    assert not old.exists()
+    assert young.exists()
+    assert len(list(shards.glob("*.h5"))) == 4
+
+
 @s3
 def test_pictures_are_delivered_too(url, filmed_folder, tmp_path):
     config = {"task": "filmed:MyTask", "episodes": 2, "cameras": {"side": {"size": 16}}, "executor": "inline"}
