@@ -20,7 +20,7 @@ from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE
 from sim.errors import MissingExtraError
 
 BUCKET = "faults"
-PATIENCE_S = 1.5  # of the program with its store, much less than a user's
+PATIENCE_S = 2.5  # of the program with its store, much less than a user's
 _NEEDS = ("moto", "boto3", "s3fs", "flask")
 _SERVER = (
     "import sys; from moto.server import ThreadedMotoServer as Server;"

@@ -8,6 +8,7 @@ from generators.faults.proxy import Proxy, Way
 
 _SOON_S = 20.0  # within which the program reaches for its store
 _LASTS_S = (0.5, 1.2)  # less than the harness's patience
+_REST_S = 2.0  # longer than the program waits between two attempts: it gets through before the next fault
 _WAYS: dict[str, Way] = {
     "store refuses": "refuse",
     "store stalls": "stall",
@@ -35,4 +36,5 @@ def disturb(name: str, run: Program, proxy: Proxy, rng: random.Random) -> str | 
     time.sleep(rng.uniform(*_LASTS_S))
     hits, lasted = proxy.hits, time.monotonic() - begin
     proxy.behave("pass")
+    time.sleep(_REST_S)
     return f"{way}: {hits} connections hit in {lasted:.1f} s"
