@@ -114,6 +114,7 @@ def run(
                     continue
                 reports.append(report)
                 on_report(report)
+                place.keep(plan, reports)
                 _check(place, plan, reports)
             _check_whole(out, plan, reports, lost)
         except BaseException:

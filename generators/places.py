@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from generators.config import ConfigError
-from generators.delivery import PIECES, RECEIPTS, deliver_shard, delivered, delivered_pieces
+from generators.delivery import (
+    BATCH,
+    BATCHES,
+    PIECES,
+    RECEIPTS,
+    deliver_shard,
+    delivered,
+    delivered_pieces,
+    keep_batch,
+)
 from generators.files import write_whole
 from generators.media.writer import MEDIA
 from generators.pieces import Piece, read_piece
@@ -54,6 +63,10 @@ class Place(Protocol):
 
     def settled(self, jobs: Sequence[Job]) -> list[ShardReport | None]:
         """Return the reports of what is there already, None for what is missing."""
+        ...
+
+    def keep(self, plan: Plan, reports: Sequence[ShardReport]) -> None:
+        """Note that another shard is there, for whoever resumes."""
         ...
 
     def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
@@ -124,6 +137,9 @@ class FolderPlace:
                 job.path.unlink(missing_ok=True)
         return reports
 
+    def keep(self, plan: Plan, reports: Sequence[ShardReport]) -> None:
+        """As in `Place`: its worker has left its report."""
+
     def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
         """As in `Place`."""
         return (read_piece(self.out / SHARDS / s.name, s.task) for s in shards)
@@ -154,7 +170,7 @@ class StorePlace:
         if there and not overwrite:
             raise self._in_the_way(plan)
         if there:
-            for name in (SHARDS, MEDIA, PIECES, RECEIPTS, *sorted(set(self.store.listing()) - {PLAN}), PLAN):
+            for name in (SHARDS, MEDIA, PIECES, RECEIPTS, BATCHES, *sorted(set(self.store.listing()) - {PLAN}), PLAN):
                 self.store.remove(name)  # the plan last: until then it is known for a dataset of ours
         elif self.store.exists():
             raise ConfigError(f"out: {url} is not empty and holds no dataset of genba's; choose another name")
@@ -173,9 +189,14 @@ class StorePlace:
 
     def settled(self, jobs: Sequence[Job]) -> list[ShardReport | None]:
         """As in `Place`."""
-        for folder in (SHARDS, MEDIA, PIECES, RECEIPTS):
+        for folder in (SHARDS, MEDIA, PIECES, RECEIPTS, BATCHES):
             self.store.sweep(folder)
         return delivered(self.store, jobs)
+
+    def keep(self, plan: Plan, reports: Sequence[ShardReport]) -> None:
+        """As in `Place`: many at a time."""
+        if len(reports) % BATCH == 0:
+            keep_batch(self.store, reports[-BATCH:], plan.physics_sha256)
 
     def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
         """As in `Place`."""

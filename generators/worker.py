@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class ShardReport:
         host: where.
         resumed: whether the file was there already.
         media: what became of its pictures.
+        marks: in a store: object's name -> what tells it from another.
     """
 
     index: int
@@ -88,6 +90,7 @@ class ShardReport:
     host: str
     resumed: bool = False
     media: tuple[MediaReport, ...] = ()
+    marks: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def raised(self) -> int:
         """Return the number of episodes in which the task or the expert raised."""
@@ -152,7 +155,7 @@ def _make(job: Job) -> ShardReport:
         host=socket.gethostname(),
     )
     data = {"physics_sha256": job.plan.physics_sha256, "stamp": stamp(job.path)} | dataclasses.asdict(report)
-    del data["media"]  # each has its own report
+    del data["media"], data["marks"]  # pictures have reports of their own, files no marks
     write_whole(job.report_path, json.dumps(data, indent=1).encode())
     return report
 

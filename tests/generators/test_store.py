@@ -16,7 +16,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from s3fs import S3FileSystem
 
-from generators import delivery, driver, patience, store
+from generators import delivery, driver, patience, places, store
 from generators.config import ConfigError, make_config
 from generators.delivery import delivered_pieces
 from generators.executors import run_inline, run_processes
@@ -113,6 +113,39 @@ def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp
     fetch(url, tmp_path / "back")
     assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
     assert place.read(shard, 1 << 30) == data
+
+
+@every_store
+def test_receipts_are_read_many_at_a_time(url, undisturbed, monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "BATCH", 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(url, begin(url), some(3))
+    (batch,) = Store(url).listing("batches")
+    read: list[str] = []
+    read_all = Store.read_all
+    monkeypatch.setattr(Store, "read_all", lambda store, names: read.extend(names) or read_all(store, names))
+    reports = run(url, driver.reopen(url))
+    assert [r.resumed for r in reports] == [True, True, True, False]
+    assert [n for n in read if not n.startswith("pieces/")] == [batch, "logs/shard-00002.json"]
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+
+
+@pytest.mark.parametrize("url", ["memory"], indirect=True)
+def test_a_batch_of_receipts_vouches_for_nothing_that_is_not_so(url, undisturbed, monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "BATCH", 2)
+    run(url, begin(url))
+    place, shard = Store(url), "shards/shard-00001.h5"
+    data = place.read(shard, 1 << 30)
+    place.write(shard, data[:-1] + bytes([data[-1] ^ 1]))
+    place.remove("logs/shard-00000.json")
+    place.write("batches/0.json", b'[1, null, {"report": {"index": []}}, {"report": {"index": 3}, "marks": 7}]')
+    place.write("batches/1.json", b"[" * 9999)
+    place.write("batches/2.json", bytes(delivery.MAX_BATCH_BYTES + 1))
+    assert [r.resumed for r in run(url, driver.reopen(url))] == [True, False, True, True]
+    assert place.read(shard, 1 << 30) == data
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
 
 
 @pytest.mark.parametrize("url", ["memory"], indirect=True)
