@@ -70,9 +70,9 @@ def delivered(store: Store, jobs: Sequence[Job]) -> list[ShardReport | None]:
     marks = {name: mark for found in there.values() for name, mark in found.items()}
     receipts = _batched(store, [name for name, mark in batches.items() if _size(mark) <= MAX_BATCH_BYTES])
     reports = [_report(job, receipts.get(job.shard.index), marks) for job in jobs]
-    open_ = [i for i, job in enumerate(jobs) if reports[i] is None and f"{SHARDS}/{job.shard.name}" in marks]
-    known = store.listing(RECEIPTS) if open_ else {}
-    left = [i for i in open_ if 0 < _size(known.get(_receipt(jobs[i].shard), "0")) <= MAX_LOG_BYTES]
+    unsaid = [i for i, job in enumerate(jobs) if reports[i] is None and f"{SHARDS}/{job.shard.name}" in marks]
+    known = store.listing(RECEIPTS) if unsaid else {}
+    left = [i for i in unsaid if 0 < _size(known.get(_receipt(jobs[i].shard), "0")) <= MAX_LOG_BYTES]
     for i, data in zip(left, store.read_all([_receipt(jobs[i].shard) for i in left]), strict=True):
         reports[i] = _report(jobs[i], _parsed(data), marks)
     return reports
@@ -129,12 +129,15 @@ def _parsed(data: bytes) -> Any:  # noqa: ANN401 - JSON
 def _report(job: Job, receipt: Any, marks: Mapping[str, str]) -> ShardReport | None:  # noqa: ANN401 - JSON
     """Return the report of a receipt that is the job's, if the objects are those that it speaks of."""
     try:
-        if receipt["physics_sha256"] != job.plan.physics_sha256 or receipt["report"]["episodes"] != job.shard.count:
+        said = receipt["report"]
+        if receipt["physics_sha256"] != job.plan.physics_sha256 or said["episodes"] != job.shard.count:
+            return None
+        if (said["index"], said["name"]) != (job.shard.index, job.shard.name):
             return None
         if any(marks.get(name) != mark for name, mark in receipt["marks"].items()):
             return None
-        pictures = [MediaReport(**m) for m in receipt["report"]["media"]]
-        report = ShardReport(**receipt["report"] | {"media": (), "marks": receipt["marks"]})
+        pictures = [MediaReport(**m) for m in said["media"]]
+        report = ShardReport(**said | {"media": (), "marks": receipt["marks"]})
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     by_shot = {m.camera: m for m in pictures if f"{MEDIA}/{m.name}" in report.marks}

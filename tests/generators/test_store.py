@@ -93,7 +93,9 @@ def test_resume_makes_only_what_the_store_lacks(url, undisturbed, tmp_path):
 
 
 @every_store
-@pytest.mark.parametrize("harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "no piece"])
+@pytest.mark.parametrize(
+    "harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "another's receipt", "no piece"]
+)
 def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp_path):
     run(url, begin(url))
     place, shard = Store(url), "shards/shard-00001.h5"
@@ -104,6 +106,8 @@ def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp
         place.write(shard, data[:-1])
     elif harm == "bad receipt":
         place.write("logs/shard-00001.json", b'{"physics_sha256": [')
+    elif harm == "another's receipt":
+        place.write("logs/shard-00001.json", place.read("logs/shard-00000.json", 1 << 20))
     else:
         place.remove(
             {"removed": shard, "no receipt": "logs/shard-00001.json", "no piece": "pieces/shard-00001.parquet"}[harm]
