@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from generators.capped import FileError, read_json
 from generators.media.writer import MEDIA
-from generators.parquet import parquet_names, read_parquet
+from generators.parquet.reading import parquet_names, read_parquet
 from generators.query import columns_used, mask
 from generators.reader import Shard, labels, read_table
 from generators.schema import MANIFEST, MANIFEST_VERSION, SHARDS, TABLE, DatasetError, check_version

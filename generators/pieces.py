@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from generators.capped import parse_json
-from generators.parquet import read_parquet
+from generators.parquet.reading import read_parquet
 from generators.reader import open_trusted, read_statistics, read_table
 from generators.schema import DatasetError
 from generators.stats import Stats, from_json, to_json

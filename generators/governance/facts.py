@@ -13,7 +13,7 @@ from typing import Any
 from generators.capped import read_json
 from generators.description import declared
 from generators.governance import about
-from generators.parquet import parquet_types
+from generators.parquet.reading import parquet_types
 from generators.reader import file_sha256
 from generators.schema import MANIFEST, TABLE
 from sim.task import Task

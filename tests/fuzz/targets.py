@@ -34,7 +34,7 @@ from generators.importing.facts import read_labels
 from generators.importing.translation import translate
 from generators.loading.normalization import normalization
 from generators.media.reader import open_media
-from generators.parquet import parquet_names, read_parquet
+from generators.parquet.reading import parquet_names, read_parquet
 from generators.plan import read_plan
 from generators.query import mask
 from generators.reader import labels, open_untrusted, read_statistics, read_table

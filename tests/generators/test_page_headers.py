@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from generators.page_headers import Chunk, check_pages
-from generators.parquet import parquet_names, read_parquet
+from generators.parquet.page_headers import Chunk, check_pages
+from generators.parquet.reading import parquet_names, read_parquet
 from generators.schema import DatasetError
 
 ROWS = 3000

@@ -21,7 +21,7 @@ from generators.config import ConfigError, make_config
 from generators.delivery import delivered_pieces
 from generators.executors import run_inline, run_processes
 from generators.fetching import MARK, fetch
-from generators.parquet import MAX_COLUMNS
+from generators.parquet.reading import MAX_COLUMNS
 from generators.schema import DatasetError
 from generators.store import Store, StoreError
 from generators.validate import validate

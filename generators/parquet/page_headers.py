@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from generators.capped import FileError
-from generators.thrift import I32, Fields, read_struct
+from generators.parquet.thrift import I32, Fields, read_struct
 
 HEADER_BYTES = 64 << 10  # of one page; one with the longest statistics that Arrow writes has 17 kB
 USUAL_BYTES = 256

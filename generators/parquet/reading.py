@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.capped import FileError, check_plain
-from generators.footer import Group, read_groups
-from generators.page_headers import HEADER_BYTES, check_pages
+from generators.parquet.footer import Group, read_groups
+from generators.parquet.page_headers import HEADER_BYTES, check_pages
 from generators.schema import DatasetError
 from sim.errors import describe_error, unknown
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from generators.capped import FileError
-from generators.page_headers import Chunk
-from generators.thrift import I64, Fields, read_struct
+from generators.parquet.page_headers import Chunk
+from generators.parquet.thrift import I64, Fields, read_struct
 
 _END = 8  # bytes after it: its length, and the word below
 _WORD = b"PAR1"
