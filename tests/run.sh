@@ -40,7 +40,7 @@ echo "== types";     pyright --warnings
 echo "== contracts"; lint-imports --no-cache
 echo "== tests";     python -m pytest -q -n 2 --dist worksteal -m "$MARKS"
 echo "== tests of the environments with gymnasium 1.2.2"
-PYTHONPATH="$OLDEST" python -m pytest -q -n 2 --dist worksteal -m "not slow" -k "not random_episodes and not expert_actions" tests/sim/test_envs.py tests/sim/test_env_images.py tests/scenes/test_envs.py
+PYTHONPATH="$OLDEST" python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/sim/test_envs.py tests/sim/test_env_images.py tests/scenes/test_envs.py
 if [ "$BENCH" = 1 ]; then echo "== benchmarks"; genba bench; fi
 if [ "$PEERS" = 1 ]; then sh tests/peers.sh; fi
 echo "all passed"

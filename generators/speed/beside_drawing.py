@@ -28,11 +28,11 @@ from generators.speed.beside import (
     engine,
     in_turn,
     ray_round,
+    shards_beside,
     two_processes,
 )
 from generators.speed.pictures import draw_bare
 from generators.speed.ratios import Ratio
-from generators.speed.spans import rate
 from generators.states import rebuild
 from generators.stored import shard_episodes
 from generators.worker import Job, run_shard
@@ -55,13 +55,7 @@ def measure_ray_images(task_name: str, turns: Turns) -> Iterator[Ratio]:
         made = ray_round(alone[:1], films)
         drawn = processes(alone)
     yield engine("bare rendering", task.name, ours, theirs)
-    files, bare = rate(made.spans, SHARD), rate(drawn, BARE)
-    yield Ratio(
-        f"two Ray workers' pictures / two bare processes of rendering ({task.name})",
-        files / bare,
-        ">= 0.97",
-        f"{files:.0f} frames/s to disk / {bare:.0f} bare",
-    )
+    yield shards_beside("two Ray workers' pictures / two bare processes of rendering", task.name, made, drawn, "frames")
 
 
 def _jobs(task_name: str, camera: str, count: int, out: Path) -> list[MediaJob]:

@@ -99,12 +99,9 @@ def generation(task_name: str, size: Size) -> Ratio:
         slow, fast = alternate(generate, bare.run, size.rounds)
     per_step = fast / bare.substeps * 1e6
     note = f"{bare.substeps / slow:.0f} substeps/s to disk; {per_step:.1f} us a bare substep"
-    return Ratio(f"generation to disk / bare mj_step ({task_name})", fast / slow, generation_target(per_step), note)
-
-
-def generation_target(per_step: float) -> str:
-    """Return what share of bare physics generation aims at, for so many us of a bare substep: light scenes less."""
-    return ">= 0.88" if per_step > 25 else ">= 0.5"
+    return Ratio(
+        f"generation to disk / bare mj_step ({task_name})", fast / slow, ">= 0.88" if per_step > 25 else ">= 0.5", note
+    )
 
 
 def recording(task_name: str, size: Size) -> Ratio:

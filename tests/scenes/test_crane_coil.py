@@ -1,7 +1,6 @@
 """The coil crane as a task: its expert, its failures, its words."""
 
 import dataclasses
-import itertools
 import math
 import re
 from collections import Counter
@@ -18,7 +17,6 @@ from sim.parameters import sample
 from sim.rollout import expert_mode, rollouts
 
 TASK = CraneCoil()
-EACH = 4  # episodes of a degradation
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +27,10 @@ def nominal():
 @pytest.fixture(scope="module")
 def degraded():
     """Episodes of every degradation, by its name."""
-    modes = [expert_mode(TASK, seed, 1.0) for seed in range(64)]
-    seeds = [[s for s, mode in enumerate(modes) if mode == 1 + k][:EACH] for k in range(len(TASK.degradations))]
-    found = rollouts(TASK, list(itertools.chain(*seeds)), degraded=1.0)
-    return {name: found[k * EACH : (k + 1) * EACH] for k, name in enumerate(TASK.degradations)}
+    found = {name: [] for name in TASK.degradations}
+    for episode in rollouts(TASK, range(32), degraded=1.0):
+        found[TASK.degradations[episode.expert_mode - 1]].append(episode)
+    return found
 
 
 def failures_of(episodes):
