@@ -28,7 +28,8 @@ class _BrokenError(Exception):
 class _Link:
     """One connection: its two ends, and in which era it was last disturbed."""
 
-    here: asyncio.StreamWriter
+    sock: socket.socket
+    here: asyncio.StreamWriter | None = None
     there: asyncio.StreamWriter | None = None
     disturbed: int = 0
 
@@ -46,13 +47,16 @@ class Proxy:
     """
 
     def __init__(self, port: int, seed: int = 0) -> None:
-        self.port = self.hits = self._era = 0
+        self.hits = self._era = 0
         self._target, self._rng = port, random.Random(seed)
         self._way: Way = "pass"
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=socket.SOMAXCONN)
+        self._listener.settimeout(0)
+        self.port: int = self._listener.getsockname()[1]
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
-        self._serving: set[asyncio.Task[None]] = set()  # or tasks would be lost to the garbage collector
+        self._serving: dict[asyncio.Task[None], _Link] = {}
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
         self._ready.wait(10.0)
@@ -75,38 +79,41 @@ class Proxy:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._loop.add_reader(self._listener, self._begin)  # an asyncio.Server loses what it took as it was closed
         self._ready.set()
         await self._over.wait()
-        server.close()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
-    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+    def _begin(self) -> None:
+        with contextlib.suppress(OSError):  # it has gone again
+            link = _Link(self._listener.accept()[0])
+            task = asyncio.ensure_future(self._serve(link))
+            self._serving[task] = link
+            task.add_done_callback(self._end)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = _Link(writer)
-        passing: list[asyncio.Future[None]] = []
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Break what a task served, however it ended: one that is cancelled early never had its turn."""
+        link = self._serving.pop(task)
+        for end in (link.here, link.there):
+            if end is not None:
+                _reset(end)
+        if link.here is None:
+            link.sock.close()
+
+    async def _serve(self, link: _Link) -> None:
         try:
+            asks, link.here = await asyncio.open_connection(sock=link.sock)
             self._break_if_refused(link)
             answers, link.there = await asyncio.open_connection("127.0.0.1", self._target)
-            passing.append(asyncio.ensure_future(self._pass_on(reader, link.there, link)))
-            passing.append(asyncio.ensure_future(self._pass_on(answers, writer, link)))
-            await asyncio.gather(*passing)
-        except (OSError, _BrokenError, asyncio.CancelledError):  # the connection has ended, one way or the other
+            async with asyncio.TaskGroup() as passing:
+                passing.create_task(self._pass_on(asks, link.there, link))
+                passing.create_task(self._pass_on(answers, link.here, link))
+        except* (OSError, _BrokenError):  # the connection has ended, one way or the other
             pass
-        finally:
-            for one in passing:
-                one.cancel()
-            await asyncio.gather(*passing, return_exceptions=True)
-            _reset(link.here)
-            if link.there is not None:
-                _reset(link.there)
 
     async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, link: _Link) -> None:
         while data := await source.read(_CHUNK):
@@ -125,11 +132,11 @@ class Proxy:
             sink.write(data[: self._rng.randrange(len(data))])
             await sink.drain()
             raise _BrokenError
-        if self._way == "unavailable" and sink is link.there:
+        if self._way == "unavailable" and sink is link.there and (asker := link.here):
             self._count(link)
-            link.here.write(_UNAVAILABLE)
-            await link.here.drain()
-            link.here.write_eof()
+            asker.write(_UNAVAILABLE)
+            await asker.drain()
+            asker.write_eof()
             await asyncio.sleep(0.2)  # for the answer to arrive before the connection breaks
             raise _BrokenError
         while data and self._way == "slow":

@@ -1,6 +1,7 @@
 """The fault harness with a store: its network fails, its objects are damaged."""
 
 import contextlib
+import gc
 import json
 import socket
 import subprocess
@@ -81,6 +82,17 @@ def test_a_network_that_stalls_is_silent_until_it_works_again(echo):
     assert echo.hits == 1
     threading.Timer(0.3, echo.behave, ["pass"]).start()
     assert say(echo, b"two") == b"two"
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_network_that_ends_leaves_no_connection_open():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for turn in range(60):
+            proxy = Proxy(listener.getsockname()[1])
+            with socket.create_connection(("127.0.0.1", proxy.port)):
+                time.sleep(turn % 3 * 0.001)
+            proxy.close()
+    gc.collect()
 
 
 def test_a_network_that_cuts_passes_a_part_on(echo):
