@@ -114,7 +114,7 @@ def run(
                     continue
                 reports.append(report)
                 on_report(report)
-                place.keep(plan, reports)
+                place.keep(report)
                 _check(place, plan, reports)
             _check_whole(out, plan, reports, lost)
         except BaseException:
@@ -123,7 +123,7 @@ def run(
                 place.publish(desk)
             raise
         reports.sort(key=lambda r: r.index)
-        write_manifest(desk, plan, reports, wanted, place.pieces(plan.shards))
+        write_manifest(desk, plan, reports, wanted, place.pieces(dict(zip(plan.shards, reports, strict=True))))
         place.publish(desk)
     return reports
 

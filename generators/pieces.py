@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from generators.capped import parse_json
 from generators.parquet.reading import read_parquet
-from generators.reader import open_trusted, read_statistics, read_table
+from generators.reader import open_trusted, open_untrusted, read_statistics, read_table
 from generators.schema import DatasetError
 from generators.stats import Stats, from_json, to_json
 from sim.errors import describe_error
@@ -36,9 +36,18 @@ class Piece:
     statistics: Mapping[str, Stats]
 
 
-def read_piece(path: Path, task: str) -> Piece:
-    """Read the piece of a shard that this program has written."""
-    with open_trusted(path) as file:
+def read_piece(path: Path, task: str, *, trusted: bool) -> Piece:
+    """Read the piece of a shard.
+
+    Args:
+        path: the shard.
+        task: as dataset.json names it.
+        trusted: whether this program has just written it.
+
+    Raises:
+        DatasetError: it is no shard.
+    """
+    with open_trusted(path) if trusted else open_untrusted(path) as file:
         return Piece(task, pa.table(read_table(file)), read_statistics(file))
 
 

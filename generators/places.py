@@ -5,29 +5,22 @@ import dataclasses
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from generators.config import ConfigError
-from generators.delivery import (
-    BATCH,
-    BATCHES,
-    PIECES,
-    RECEIPTS,
-    deliver_shard,
-    delivered,
-    delivered_pieces,
-    keep_batch,
-)
+from generators.delivery import PIECES, deliver_shard, delivered, delivered_pieces
 from generators.files import write_whole
 from generators.media.writer import MEDIA
 from generators.pieces import Piece, read_piece
 from generators.plan import Plan, Shard, read_plan, to_json
+from generators.protocols import is_url
+from generators.receipts import BATCHES, RECEIPTS, Book
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS
 from generators.staging import staging
-from generators.store import Store, is_url
+from generators.store import Store
 from generators.worker import Job, ShardReport, finished, run_shard, settled
 from sim.errors import GenbaError
 
@@ -65,11 +58,11 @@ class Place(Protocol):
         """Return the reports of what is there already, None for what is missing."""
         ...
 
-    def keep(self, plan: Plan, reports: Sequence[ShardReport]) -> None:
-        """Note that another shard is there, for whoever resumes."""
+    def keep(self, report: ShardReport) -> None:
+        """Note that another shard is there, for whoever resumes; `settled` comes first."""
         ...
 
-    def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
+    def pieces(self, reports: Mapping[Shard, ShardReport]) -> Iterable[Piece]:
         """Return what shards that are there contribute to the tables."""
         ...
 
@@ -137,12 +130,12 @@ class FolderPlace:
                 job.path.unlink(missing_ok=True)
         return reports
 
-    def keep(self, plan: Plan, reports: Sequence[ShardReport]) -> None:
+    def keep(self, report: ShardReport) -> None:
         """As in `Place`: its worker has left its report."""
 
-    def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
+    def pieces(self, reports: Mapping[Shard, ShardReport]) -> Iterable[Piece]:
         """As in `Place`."""
-        return (read_piece(self.out / SHARDS / s.name, s.task) for s in shards)
+        return (read_piece(self.out / SHARDS / s.name, s.task, trusted=True) for s in reports)
 
     def publish(self, desk: Path) -> None:
         """As in `Place`: it is there already."""
@@ -152,11 +145,12 @@ class FolderPlace:
         return shutil.disk_usage(self.out).free
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class StorePlace:
     """A store: workers send it shards from folders of their own, and the driver writes in one of its own, too."""
 
     store: Store
+    _book: Book | None = None
 
     @property
     def work(self) -> Callable[[Job], ShardReport]:
@@ -191,16 +185,19 @@ class StorePlace:
         """As in `Place`."""
         for folder in (SHARDS, MEDIA, PIECES, RECEIPTS, BATCHES):
             self.store.sweep(folder)
-        return delivered(self.store, jobs)
+        reports, batched = delivered(self.store, jobs)
+        loose = [report for report in reports if report is not None and report.index not in batched]
+        self._book = Book(self.store, jobs[0].plan.physics_sha256, loose) if jobs else None
+        return reports
 
-    def keep(self, plan: Plan, reports: Sequence[ShardReport]) -> None:
+    def keep(self, report: ShardReport) -> None:
         """As in `Place`: many at a time."""
-        if len(reports) % BATCH == 0:
-            keep_batch(self.store, reports[-BATCH:], plan.physics_sha256)
+        if self._book is not None:
+            self._book.add(report)
 
-    def pieces(self, shards: Sequence[Shard]) -> Iterable[Piece]:
+    def pieces(self, reports: Mapping[Shard, ShardReport]) -> Iterable[Piece]:
         """As in `Place`."""
-        return delivered_pieces(self.store, shards)
+        return delivered_pieces(self.store, reports)
 
     def publish(self, desk: Path) -> None:
         """As in `Place`."""

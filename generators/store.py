@@ -1,8 +1,4 @@
-"""Where a dataset lies that is no folder of this machine: objects under a URL, each of them whole or not there.
-
-fsspec knows the protocols. Credentials and addresses come from the environment, as each protocol's own tools have it,
-and never from the URL.
-"""
+"""Where a dataset lies that is no folder of this machine: objects under a URL, each of them whole or not there."""
 
 import contextlib
 import dataclasses
@@ -12,24 +8,17 @@ import itertools
 import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from generators.patience import StoreError, patiently, reaching
-from sim.errors import MissingExtraError
+from generators.protocols import file_system, finds_starts, in_folders, in_time, mark_of
 
 STALE_S = 3600.0  # longer than anything is under way
 _AT_ONCE = 256  # objects read at a time
-_MARKS = ("ETag", "md5Hash", "etag", "content_md5", "mtime", "created")  # what changes where an object does
+_REQUESTS = 8  # at a time, for an object's mark or a thousand names
 _MOST = 256 << 20  # bytes of an object that is compared
-_SILENCES = 10  # that are waited for while something is sent, with the protocol's own attempts
-_SLOWEST = 1e5  # bytes/s; who sends more slowly is taken for silent
-_S3: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
-
-
-def is_url(out: object) -> bool:
-    """Return whether a dataset's place is a URL rather than a folder."""
-    return isinstance(out, str) and "://" in out
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,15 +31,34 @@ class Store:
 
     url: str
 
-    def listing(self, folder: str = "") -> dict[str, str]:
-        """Return the objects in one folder: name -> mark, which is another where the object is."""
+    def listing(self, folder: str = "", starts: Sequence[str] = ()) -> dict[str, str]:
+        """Return the objects in one folder: name -> mark, which is another where the object is.
+
+        Args:
+            folder: its name; "" for the URL's own.
+            starts: beginnings of names; objects with none of them may be left out. A store tells a thousand names at
+                a time; one that can look for beginnings is asked for all of them at once.
+        """
+        path = self._path(folder)
         with reaching(self.url, "listed"):
             try:
-                found = patiently(lambda: self._fs.ls(self._path(folder), detail=True, refresh=True))
+                found = self._found(path, starts) if starts and finds_starts(self._fs) else self._listed(path)
             except FileNotFoundError:
                 return {}
         start = f"{folder}/" if folder else ""
-        return {start + f["name"].rstrip("/").rpartition("/")[2]: _mark(f) for f in found if f["type"] == "file"}
+        return {start + f["name"].rstrip("/").rpartition("/")[2]: mark_of(f) for f in found if f["type"] == "file"}
+
+    def marks(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the marks of those objects that are there."""
+
+        def mark(name: str) -> str:
+            try:
+                return mark_of(self._info(name))
+            except FileNotFoundError:
+                return ""
+
+        with reaching(self.url, "listed"), ThreadPoolExecutor(_REQUESTS) as pool:
+            return {name: found for name, found in zip(names, pool.map(mark, names), strict=True) if found}
 
     def exists(self) -> bool:
         """Return whether there is anything."""
@@ -111,7 +119,7 @@ class Store:
         """
         path = self._path(name)
         with reaching(self.url, "read"):
-            size = patiently(lambda: self._fs.info(path, refresh=True)["size"])
+            size = self._info(name)["size"]
             if size > most:
                 raise StoreError(f"{self.url}/{name} has {size} bytes, at most {most} were expected")
             return patiently(lambda: self._fs.cat_file(path, start=0, end=size))
@@ -141,7 +149,7 @@ class Store:
 
     def sweep(self, folder: str) -> None:
         """Remove what killed senders left beside the objects in a folder, once it is too old to be under way."""
-        if not self._in_folders:  # their objects are sent under their names, and seen when they are whole
+        if not in_folders(self._fs):  # their objects are sent under their names, and seen when they are whole
             return
         with contextlib.suppress(FileNotFoundError, NotImplementedError), reaching(self.url, "swept"):
             for path in self._fs.ls(self._path(folder), detail=False, refresh=True):
@@ -155,17 +163,33 @@ class Store:
 
     @property
     def _fs(self) -> Any:  # noqa: ANN401 - a file system without types
-        return _file_system(self.url)[0]
+        return file_system(self.url)[0]
 
     def _path(self, name: str) -> str:
-        root = _file_system(self.url)[1]
+        root = file_system(self.url)[1]
         return f"{root}/{name}" if name else root
 
+    def _listed(self, path: str) -> list[dict[str, Any]]:
+        return patiently(lambda: self._fs.ls(path, detail=True, refresh=True))
+
+    def _found(self, path: str, starts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the objects in a folder whose names begin so, and none that is in a folder of it."""
+
+        def find(start: str) -> list[dict[str, Any]]:
+            found = patiently(lambda: self._fs.find(path, prefix=start, detail=True))
+            return [f for f in found.values() if f["name"].rpartition("/")[0] == path]
+
+        with ThreadPoolExecutor(min(len(starts), _REQUESTS)) as pool:
+            return list(itertools.chain.from_iterable(pool.map(find, starts)))
+
+    def _info(self, name: str) -> Mapping[str, Any]:
+        return patiently(lambda: self._fs.info(self._path(name), refresh=True))
+
     def _arrived(self, name: str, size: int) -> str:
-        info = patiently(lambda: self._fs.info(self._path(name), refresh=True))
+        info = self._info(name)
         if info["size"] != size:
             raise StoreError(f"{self.url}/{name} has {info['size']} bytes after {size} were sent")
-        return _mark(info)
+        return mark_of(info)
 
     def _cat(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         found = self._fs.cat(paths, on_error="return") if len(paths) > 1 else {paths[0]: self._one(paths[0])}
@@ -181,37 +205,24 @@ class Store:
             return error
 
     def _put(self, name: str, path: Path) -> None:
-        if not self._in_folders:
-            with self._in_time(path.stat().st_size) as more:
+        if not in_folders(self._fs):
+            with in_time(self._fs, path.stat().st_size) as more:
                 self._fs.put_file(str(path), self._path(name), **more)
             return
         with self._aside(name) as aside:
             self._fs.put_file(str(path), aside)
 
     def _write(self, name: str, data: bytes) -> None:
-        if not self._in_folders:
-            with self._in_time(len(data)) as more:
+        if not in_folders(self._fs):
+            with in_time(self._fs, len(data)) as more:
                 self._fs.pipe_file(self._path(name), data, **more)
             return
         with self._aside(name) as aside:
             self._fs.pipe_file(aside, data)
 
     def _create(self, name: str, data: bytes, _attempt: int) -> None:
-        with self._in_time(len(data)) as more:
+        with in_time(self._fs, len(data)) as more:
             self._fs.pipe_file(self._path(name), data, mode="create", **more)
-
-    @contextlib.contextmanager
-    def _in_time(self, size: int) -> Generator[Mapping[str, float]]:
-        """Give what ends the sending of so many bytes: to a store that falls silent some protocols send for ever."""
-        if not getattr(self._fs, "async_impl", False):
-            yield {}
-            return
-        config = getattr(self._fs, "config_kwargs", {})
-        seconds = _SILENCES * config.get("read_timeout", _S3["read_timeout"]) + size / _SLOWEST
-        try:
-            yield {"timeout": seconds}
-        except TimeoutError as error:
-            raise TimeoutError(str(error) or f"it took longer than {seconds:.0f} s") from None
 
     @contextlib.contextmanager
     def _aside(self, name: str) -> Generator[str]:
@@ -228,47 +239,5 @@ class Store:
             raise
 
     def _make_folder(self, name: str) -> None:
-        if self._in_folders:
+        if in_folders(self._fs):
             self._fs.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
-
-    @property
-    def _in_folders(self) -> bool:
-        """Whether objects are files, which grow under their names unless they are written aside."""
-        protocol = self._fs.protocol
-        names = (protocol,) if isinstance(protocol, str) else protocol
-        return not {"s3", "gs", "memory", "abfs", "az"} & set(names)
-
-
-@functools.lru_cache(maxsize=8)
-def _file_system(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL, and the URL's path in it.
-
-    Raises:
-        StoreError: it has credentials in it, or a protocol that nobody knows.
-        MissingExtraError: the package for its protocol is not installed.
-    """
-    import fsspec
-    from fsspec.config import conf
-
-    protocol, _, rest = url.partition("://")
-    if "@" in rest.partition("/")[0]:
-        raise StoreError(f"a URL with credentials was given ({protocol}://...@...): put them into the environment")
-    if not rest.strip("/") and protocol != "memory":
-        raise StoreError(f"{url} names no folder: give {protocol}://bucket/name")
-    own: dict[str, Any] = {"use_listings_cache": False}
-    if protocol in ("s3", "s3a") and "config_kwargs" not in conf.get(protocol, {}):
-        own["config_kwargs"] = _S3
-    try:
-        fs, path = fsspec.core.url_to_fs(url, **own)
-    except ImportError as error:
-        extra = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}.get(protocol)
-        how = f'pip install "genba[{extra}]"' if extra else str(error)
-        raise MissingExtraError(f"{protocol}:// needs a package that is not installed: {how}") from None
-    except ValueError as error:
-        raise StoreError(f"{url}: {' '.join(str(error).split())[:300]}") from None
-    return fs, str(path).rstrip("/")
-
-
-def _mark(info: Mapping[str, Any]) -> str:
-    found = next((info[key] for key in _MARKS if info.get(key) is not None), "")
-    return f"{info['size']} {found.timestamp() if isinstance(found, datetime.datetime) else found}"

@@ -11,11 +11,12 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from generators.delivery import PIECES, RECEIPTS
+from generators.delivery import PIECES
 from generators.faults.invariant import Reference
 from generators.faults.proxy import Proxy
 from generators.governance.write import METADATA
 from generators.patience import PATIENCE
+from generators.receipts import BATCHES, RECEIPTS
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE
 from sim.errors import MissingExtraError
 
@@ -87,24 +88,28 @@ class Objects:
         found = (o for page in pages for o in page.get("Contents", ()))
         return {o["Key"].removeprefix(f"{self.name}/"): f"{o['Size']} {o['ETag']}" for o in found}
 
-    def _vouched(self, name: str, marks: Mapping[str, str]) -> bool:
-        """Return whether a shard counts as being there: its receipt speaks of the very object."""
-        receipt = f"{RECEIPTS}/{name.removeprefix(f'{SHARDS}/').removesuffix('.h5')}.json"
-        if receipt not in marks:
-            return False
-        data = self.bucket.client.get_object(Bucket=BUCKET, Key=f"{self.name}/{receipt}")["Body"].read()
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return json.loads(data)["marks"][name] == marks[name]
-        return False
+    def _vouched(self, marks: Mapping[str, str]) -> set[str]:
+        """Return the shards that count as being there: a receipt speaks of the very object."""
+        found: set[str] = set()
+        for name in (n for n in marks if n.startswith((f"{RECEIPTS}/", f"{BATCHES}/"))):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                told = json.loads(self._read(name))
+                for receipt in told if isinstance(told, list) else [told]:
+                    found |= {n for n, mark in receipt["marks"].items() if marks.get(n) == mark}
+        return {name for name in found if name.startswith(f"{SHARDS}/")}
+
+    def _read(self, name: str) -> bytes:
+        return self.bucket.client.get_object(Bucket=BUCKET, Key=f"{self.name}/{name}")["Body"].read()
 
     @contextlib.contextmanager
     def opened(self, folder: Path) -> Generator[Path]:
         """Give the objects as files of a folder, shards where they count; what is changed changes in the bucket."""
         client, before, marks = self.bucket.client, {}, self._marks()
+        vouched = self._vouched(marks)
         for name in marks:
-            if name.startswith(f"{SHARDS}/") and name.endswith(".h5") and not self._vouched(name, marks):
+            if name.startswith(f"{SHARDS}/") and name.endswith(".h5") and name not in vouched:
                 continue
-            before[name] = client.get_object(Bucket=BUCKET, Key=f"{self.name}/{name}")["Body"].read()
+            before[name] = self._read(name)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(before[name])
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,10 +135,12 @@ class Objects:
         stems = [name.removesuffix(".h5") for name in reference.files]
         known = {*_DESCRIBING, *(f"{SHARDS}/{name}" for name in reference.files)}
         known |= {f"{RECEIPTS}/{s}.json" for s in stems} | {f"{PIECES}/{s}.parquet" for s in stems}
-        there = set(self.names()) - self.left
+        marks = self._marks()
+        booked = {f"{RECEIPTS}/{Path(name).stem}.json" for name in self._vouched(marks)}  # here or in the driver's book
+        there = {name for name in marks if not name.startswith(f"{BATCHES}/")} - self.left
         for name in sorted(there - known):
             yield f"the object {name} is there and belongs to no dataset"
-        for name in sorted(known - there - set(METADATA)):
+        for name in sorted(known - there - booked - set(METADATA)):
             yield f"the object {name} is missing"
         begun = self.bucket.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ())
         for upload in begun:

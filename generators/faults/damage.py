@@ -41,7 +41,15 @@ def _report(folder: Path, rng: random.Random) -> str | None:
 
 
 def _piece(folder: Path, rng: random.Random) -> str | None:
-    path = _any(folder, "pieces/*.parquet", rng)
+    return _harm(folder, "pieces/*.parquet", rng)
+
+
+def _book(folder: Path, rng: random.Random) -> str | None:
+    return _harm(folder, "batches/*.json", rng)
+
+
+def _harm(folder: Path, pattern: str, rng: random.Random) -> str | None:
+    path = _any(folder, pattern, rng)
     return None if path is None else rng.choice((_turn, _shorten, _noise, _gone))(path, rng)
 
 
@@ -66,6 +74,7 @@ DAMAGES: dict[str, Damage] = {
     "report damaged": _report,
     "manifest damaged": _manifest,
     "piece damaged": _piece,
+    "book damaged": _book,
     "leftovers": _leftovers,
 }
 

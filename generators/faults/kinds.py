@@ -68,6 +68,7 @@ KINDS = (
     Kind("report damaged", "a shard's report is cut, turned to noise or deleted", "damage"),
     Kind("manifest damaged", "dataset.json is cut or deleted", "damage"),
     Kind("piece damaged", "a shard's part of the tables is flipped, cut, noise or gone", "damage", stores=_S3),
+    Kind("book damaged", "the driver's many receipts are flipped, cut, noise or gone", "damage", stores=_S3),
     Kind("leftovers", "files under temporary names lie about", "damage"),
     Kind("node killed", "one of two Ray nodes dies, and another joins", "node", ("ray2",), costs_worker=True),
     Kind("head killed", "the Ray node that leads dies", "node", ("ray2",), ends=(3,)),

@@ -13,10 +13,10 @@ Way = Literal["pass", "refuse", "stall", "cut", "slow", "unavailable"]
 _CHUNK = 1 << 16
 _LOOK_S = 0.02
 _DRIP, _DRIP_S = 512, 0.004  # bytes at a time, and how long they take
-_SORRY = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+_SORRY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 _UNAVAILABLE = (
     f"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: {len(_SORRY)}\r\n"
-    f"Connection: close\r\n\r\n{_SORRY}"
+    "Connection: close\r\n\r\n"
 ).encode()
 
 
@@ -134,7 +134,7 @@ class Proxy:
             raise _BrokenError
         if self._way == "unavailable" and sink is link.there and (asker := link.here):
             self._count(link)
-            asker.write(_UNAVAILABLE)
+            asker.write(_UNAVAILABLE if data.startswith(b"HEAD ") else _UNAVAILABLE + _SORRY)
             await asker.drain()
             asker.write_eof()
             await asyncio.sleep(0.2)  # for the answer to arrive before the connection breaks

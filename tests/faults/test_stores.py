@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from generators import patience, store
+from generators import patience, protocols
 from generators.faults import bucket
 from generators.faults.campaign import conduct, make_place
 from generators.faults.proxy import Proxy
@@ -117,12 +117,15 @@ def test_a_slow_network_passes_everything_on_late(echo):
 
 def test_an_unavailable_store_says_so_to_whoever_asks(echo):
     echo.behave("unavailable")
-    with socket.create_connection(("127.0.0.1", echo.port), timeout=2.0) as link:
-        link.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        said = link.recv(1 << 16)
-    head, body = said.split(b"\r\n\r\n")
+    said: list[bytes] = []
+    for method in (b"GET", b"HEAD"):
+        with socket.create_connection(("127.0.0.1", echo.port), timeout=2.0) as link:
+            link.sendall(method + b" / HTTP/1.1\r\n\r\n")
+            said.append(link.recv(1 << 16))
+    head, body = said[0].split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Slow Down")
     assert f"Content-Length: {len(body)}".encode() in head
+    assert said[1] == head + b"\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -141,15 +144,15 @@ def silent(monkeypatch):
 def reached(opened, monkeypatch):
     for name, value in opened.env.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(store, "_S3", bucket.QUICK["config_kwargs"])
-    store._file_system.cache_clear()
+    monkeypatch.setattr(protocols, "S3", bucket.QUICK["config_kwargs"])
+    protocols.file_system.cache_clear()
     yield Store(f"s3://{bucket.BUCKET}/silent"), opened.proxy
     opened.proxy.behave("pass")
-    store._file_system.cache_clear()
+    protocols.file_system.cache_clear()
 
 
 def test_a_silent_store_is_not_waited_for_for_ever(silent, monkeypatch):
-    monkeypatch.setattr(store, "_SILENCES", 2)
+    monkeypatch.setattr(protocols, "_SILENCES", 2)
     monkeypatch.setenv(patience.PATIENCE, "0")
     place, proxy = silent
     place.write("a", b"old")

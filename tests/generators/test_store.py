@@ -1,5 +1,8 @@
 """Datasets in stores: folders reached by URL, memory, and a real S3 server on loopback."""
 
+import asyncio
+import dataclasses
+import gc
 import io
 import json
 import os
@@ -16,7 +19,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from s3fs import S3FileSystem
 
-from generators import delivery, driver, patience, places, store
+from generators import delivery, driver, patience, protocols, receipts, store
 from generators.config import ConfigError, make_config
 from generators.delivery import delivered_pieces
 from generators.executors import run_inline, run_processes
@@ -93,9 +96,7 @@ def test_resume_makes_only_what_the_store_lacks(url, undisturbed, tmp_path):
 
 
 @every_store
-@pytest.mark.parametrize(
-    "harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "another's receipt", "no piece"]
-)
+@pytest.mark.parametrize("harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "another's receipt"])
 def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp_path):
     run(url, begin(url))
     place, shard = Store(url), "shards/shard-00001.h5"
@@ -109,9 +110,7 @@ def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp
     elif harm == "another's receipt":
         place.write("logs/shard-00001.json", place.read("logs/shard-00000.json", 1 << 20))
     else:
-        place.remove(
-            {"removed": shard, "no receipt": "logs/shard-00001.json", "no piece": "pieces/shard-00001.parquet"}[harm]
-        )
+        place.remove({"removed": shard, "no receipt": "logs/shard-00001.json"}[harm])
     reports = run(url, driver.reopen(url))
     assert [r.resumed for r in reports] == [True, False, True, True]
     fetch(url, tmp_path / "back")
@@ -121,23 +120,43 @@ def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp
 
 @every_store
 def test_receipts_are_read_many_at_a_time(url, undisturbed, monkeypatch, tmp_path):
-    monkeypatch.setattr(places, "BATCH", 2)
+    monkeypatch.setattr(receipts, "BATCH", 2)
     with pytest.raises(KeyboardInterrupt):
         run(url, begin(url), some(3))
     (batch,) = Store(url).listing("batches")
-    read: list[str] = []
-    read_all = Store.read_all
-    monkeypatch.setattr(Store, "read_all", lambda store, names: read.extend(names) or read_all(store, names))
-    reports = run(url, driver.reopen(url))
-    assert [r.resumed for r in reports] == [True, True, True, False]
-    assert [n for n in read if not n.startswith("pieces/")] == [batch, "logs/shard-00002.json"]
+    assert read_by_resume(url, monkeypatch) == ([True, True, True, False], [batch, "logs/shard-00002.json"])
+    assert read_by_resume(url, monkeypatch) == ([True] * 4, sorted(Store(url).listing("batches")))
     fetch(url, tmp_path / "back")
     assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
 
 
+@every_store
+def test_an_unfinished_batch_is_written_down_now_and_then(url, undisturbed, monkeypatch, tmp_path):
+    monkeypatch.setattr(receipts, "EVERY_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run(url, begin(url), some(3))
+    batch = "batches/unfinished.json"
+    assert list(Store(url).listing("batches")) == [batch]
+    assert read_by_resume(url, monkeypatch) == ([True, True, True, False], [batch])
+    Store(url).write(batch, Store(url).read(batch, 1 << 20)[:-9])
+    assert read_by_resume(url, monkeypatch) == ([True] * 4, [batch, *(f"logs/shard-0000{n}.json" for n in range(4))])
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+
+
+def read_by_resume(url, monkeypatch):
+    """Resume; return which shards were there already, and what was read to know it."""
+    read: list[str] = []
+    read_all = Store.read_all
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read_all", lambda store, names: read.extend(names) or read_all(store, names))
+        reports = run(url, driver.reopen(url))
+    return [r.resumed for r in reports], sorted(n for n in read if not n.startswith("pieces/"))
+
+
 @pytest.mark.parametrize("url", ["memory"], indirect=True)
 def test_a_batch_of_receipts_vouches_for_nothing_that_is_not_so(url, undisturbed, monkeypatch, tmp_path):
-    monkeypatch.setattr(places, "BATCH", 2)
+    monkeypatch.setattr(receipts, "BATCH", 2)
     run(url, begin(url))
     place, shard = Store(url), "shards/shard-00001.h5"
     data = place.read(shard, 1 << 30)
@@ -145,9 +164,26 @@ def test_a_batch_of_receipts_vouches_for_nothing_that_is_not_so(url, undisturbed
     place.remove("logs/shard-00000.json")
     place.write("batches/0.json", b'[1, null, {"report": {"index": []}}, {"report": {"index": 3}, "marks": 7}]')
     place.write("batches/1.json", b"[" * 9999)
-    place.write("batches/2.json", bytes(delivery.MAX_BATCH_BYTES + 1))
+    place.write("batches/2.json", bytes(receipts.MAX_BATCH_BYTES + 1))
     assert [r.resumed for r in run(url, driver.reopen(url))] == [True, False, True, True]
     assert place.read(shard, 1 << 30) == data
+    fetch(url, tmp_path / "back")
+    assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
+
+
+@every_store
+@pytest.mark.parametrize("harm", ["altered", "shortened", "removed"])
+def test_a_piece_that_was_damaged_in_the_store_is_taken_from_its_shard(url, harm, undisturbed, tmp_path):
+    run(url, begin(url))
+    place, name = Store(url), "pieces/shard-00001.parquet"
+    good = place.read(name, 1 << 20)
+    if harm == "removed":
+        place.remove(name)
+    else:
+        place.write(name, good[:-1] + bytes([good[-1] ^ 1]) * (harm == "altered"))
+    place.remove("dataset.json")
+    assert all(r.resumed for r in run(url, driver.reopen(url)))
+    assert place.read(name, 1 << 20) == good
     fetch(url, tmp_path / "back")
     assert (tmp_path / "back" / "SHA256SUMS").read_bytes() == (undisturbed / "SHA256SUMS").read_bytes()
 
@@ -155,30 +191,60 @@ def test_a_batch_of_receipts_vouches_for_nothing_that_is_not_so(url, undisturbed
 @pytest.mark.parametrize("url", ["memory"], indirect=True)
 def test_a_piece_that_somebody_else_wrote_is_read_as_a_strangers_table(url, monkeypatch):
     plan = begin(url)
-    run(url, plan)
+    reports = dict(zip(plan.shards, run(url, plan), strict=True))
     place, name = Store(url), "pieces/shard-00001.parquet"
     good = place.read(name, 1 << 20)
-    assert [len(p.table) for p in delivered_pieces(place, plan.shards)] == [s.count for s in plan.shards]
+    taken: list[str] = []
+    again = delivery._taken_again
+    monkeypatch.setattr(delivery, "_taken_again", lambda *given: taken.append(given[1].name) or again(*given))
+    tables = [piece.table for piece in delivered_pieces(place, reports)]
+    assert [len(t) for t in tables] == [s.count for s in plan.shards]
+    assert not taken
     table = pq.read_table(pa.BufferReader(good))
     wide = pa.table({f"column {n}": [0.0] * len(table) for n in range(MAX_COLUMNS + 1)})
-    for forged, said in [
-        (b"", "has 0 bytes, a piece of a shard 1 to"),
-        (good[:-9], "cannot be read: "),
-        (packed(table.slice(1)), f"has {len(table) - 1} rows"),
-        (packed(wide), "columns"),
-        (packed(table.replace_schema_metadata(None)), "no piece of a shard of"),
-        (packed(table.replace_schema_metadata({"genba.statistics": "[" * 9999})), "nested too deeply"),
-        (packed(table.replace_schema_metadata({"genba.statistics": '{"a": {}}'})), "no piece of a shard of"),
-    ]:
-        place.write(name, forged)
-        with pytest.raises(DatasetError, match=r"pieces/shard-00001\.parquet") as refused:
-            list(delivered_pieces(place, plan.shards))
-        assert said in str(refused.value)
-        assert "\n" not in str(refused.value)
-    place.write(name, good)
+    forgeries = [
+        b"",
+        good[:-9],
+        packed(table.slice(1)),
+        packed(wide),
+        packed(table.replace_schema_metadata(None)),
+        packed(table.replace_schema_metadata({"genba.statistics": "[" * 9999})),
+        packed(table.replace_schema_metadata({"genba.statistics": '{"a": {}}'})),
+    ]
+    for forged in forgeries:
+        mark = place.write(name, forged)
+        shard = plan.shards[1]
+        forged_too = reports | {shard: dataclasses.replace(reports[shard], marks={**reports[shard].marks, name: mark})}
+        assert [piece.table for piece in delivered_pieces(place, forged_too)] == tables
+        assert place.read(name, 1 << 20) == good
+    assert taken == ["shard-00001.h5"] * len(forgeries)
     monkeypatch.setattr(delivery, "MAX_PIECE_BYTES", len(good) - 1)
-    with pytest.raises(DatasetError, match=f"has [0-9]+ bytes, a piece of a shard 1 to {len(good) - 1}"):
-        list(delivered_pieces(place, plan.shards))
+    list(delivered_pieces(place, reports))
+    assert len(taken) > len(forgeries)
+
+
+@every_store
+def test_a_piece_and_its_shard_damaged_alike_are_one_sentence(url):
+    plan = begin(url)
+    reports = dict(zip(plan.shards, run(url, plan), strict=True))
+    place = Store(url)
+    place.remove("pieces/shard-00001.parquet")
+    for harm in (lambda: place.write("shards/shard-00001.h5", b"noise"), lambda: place.remove("shards/shard-00001.h5")):
+        harm()
+        with pytest.raises(DatasetError, match=r"shards/shard-00001\.h5 is not as it was sent; remove it, then: genba"):
+            list(delivered_pieces(place, reports))
+
+
+@every_store
+def test_a_listing_by_beginnings_finds_what_begins_so(url):
+    place = Store(url)
+    names = [f"shards/shard-{n:05d}.h5" for n in (0, 999, 1000, 12_345, 123_456)]
+    for name in (*names, "shards/shard-00/shard-00001.h5"):
+        place.write(name, b"x")
+    whole = place.listing("shards")
+    assert sorted(whole) == sorted(names)
+    assert place.listing("shards", ["shard-00", "shard-01", "shard-12", "shard-123", "shard-77"]) == whole
+    assert not place.listing("nowhere", ["shard-00"])
 
 
 def packed(table):
@@ -317,14 +383,32 @@ def test_a_url_that_cannot_be_used_is_refused_in_one_sentence(url, error, said):
 def test_a_store_that_cannot_be_reached_is_one_sentence_after_a_while(server, monkeypatch):
     monkeypatch.setenv(patience.PATIENCE, "0")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    store._file_system.cache_clear()
+    protocols.file_system.cache_clear()
     try:
         S3FileSystem.clear_instance_cache()
         with pytest.raises(StoreError, match="s3://plant/nowhere cannot be listed: Could not connect"):
             Store("s3://plant/nowhere").listing()
     finally:
         S3FileSystem.clear_instance_cache()
-        store._file_system.cache_clear()
+        protocols.file_system.cache_clear()
+
+
+@s3
+def test_a_broken_connection_that_nobody_waits_for_prints_nothing(url, caplog):
+    loop = protocols.file_system(url)[0].loop
+
+    async def fail(error):
+        raise error
+
+    async def leave(error):
+        asyncio.ensure_future(fail(error))  # noqa: RUF006 - as libraries do
+        await asyncio.sleep(0.01)
+        gc.collect()
+
+    asyncio.run_coroutine_threadsafe(leave(ConnectionResetError("gone")), loop).result()
+    assert not caplog.text
+    asyncio.run_coroutine_threadsafe(leave(ValueError("wrong")), loop).result()
+    assert "ValueError: wrong" in caplog.text
 
 
 def test_a_store_that_comes_back_is_waited_for(monkeypatch):
