@@ -4,16 +4,17 @@ A camera is complete where every shard of its tasks has its file; a file of othe
 listed, so that a mixture cannot look whole.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.capped import FileError, read_json
+from generators.capped import MAX_LOG_BYTES, FileError, read_json
 from generators.config import make_config
 from generators.files import write_whole
 from generators.filming import MediaReport
-from generators.media.shots import Shot, make_shots, shot_from_json
+from generators.media.shots import Shot, make_shots, scene_cameras, shot_from_json
 from generators.media.writer import MEDIA
 from generators.plan import Plan
 from generators.schema import CHECKSUMS, MANIFEST, DatasetError
@@ -35,9 +36,10 @@ def planned_media(plan: Plan) -> dict[str, tuple[Shot, ...]]:
 
 
 def wanted_media(out: Path, plan: Plan) -> dict[str, tuple[Shot, ...]]:
-    """Return what is asked for of a dataset: what its manifest lists, where there is one, else what was planned.
+    """Return what is asked for of a dataset: what its manifest lists, where there is one.
 
-    A manifest that was cut is as good as none: it is made again from the shards.
+    A manifest that was cut is as good as none: it is made again from the shards. Then what was planned is asked for,
+    and what else was drawn since, as its reports say.
 
     Raises:
         DatasetError: the manifest is no file of the dataset's own, or what it lists of pictures is damaged.
@@ -47,8 +49,23 @@ def wanted_media(out: Path, plan: Plan) -> dict[str, tuple[Shot, ...]]:
     except FileError as error:
         raise DatasetError(f"{out / MANIFEST} is damaged: {error}") from None
     except (FileNotFoundError, KeyError, ValueError, TypeError):
-        return planned_media(plan)
+        planned = planned_media(plan)
+        return {t.name: shots for t in plan.tasks if (shots := _with_drawn(out, plan, t.name, planned.get(t.name, ())))}
     return listed_shots(entries)
+
+
+def _with_drawn(out: Path, plan: Plan, task: str, planned: Sequence[Shot]) -> tuple[Shot, ...]:
+    """Return what was planned of a task, or drawn of its cameras since; of several ways the latest."""
+    found = {shot.camera: shot for shot in planned}
+    reports = sorted((out / "logs").glob("shard-*.*.json"), key=lambda path: path.stat().st_mtime_ns)
+    known = scene_cameras(load_task(task, plan.home)) if reports else ()
+    for path in reports:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            data = read_json(path, MAX_LOG_BYTES, within=out)
+            same = data["made_from"]["physics_sha256"] == plan.physics_sha256 and data["task"] == task
+            if same and data["camera"] in known:
+                found[data["camera"]] = shot_from_json(data["camera"], data["settings"])
+    return tuple(shot for _, shot in sorted(found.items()))
 
 
 def listed_shots(entries: Mapping[str, Any], *, incomplete: bool = False) -> dict[str, tuple[Shot, ...]]:

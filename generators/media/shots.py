@@ -67,8 +67,10 @@ def shot_from_json(camera: str, data: Mapping[str, Any]) -> Shot:
     Raises:
         KeyError: something is missing.
         TypeError: something is of another type.
-        ValueError: as for TypeError.
+        ValueError: as for TypeError, or a camera that no file can be named after.
     """
+    if "/" in camera:
+        raise ValueError(f"a camera's name has no '/', got {camera!r:.60}")
     return Shot(
         camera,
         width=int(data["width"]),
@@ -90,10 +92,12 @@ def make_shots(task: Task, name: str, cameras: Mapping[str, CameraConfig]) -> tu
         cameras: camera -> what is wanted of it.
 
     Raises:
-        ConfigError: the scene has no such camera, or a rate does not divide the task's.
+        ConfigError: the scene has no such camera, no file can be named after it, or a rate does not divide the task's.
     """
     known = scene_cameras(task) if cameras else ()
     for camera in cameras:
+        if "/" in camera:
+            raise ConfigError(f"task {name!r}: files are named after cameras, and {camera!r} has a '/' in it")
         if camera not in known:
             hint = nearest(camera, known) or "; its scene has none"
             raise ConfigError(f"task {name!r} has no camera {camera!r}{hint}")

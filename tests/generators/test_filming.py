@@ -242,9 +242,28 @@ def test_resume_goes_by_the_manifest_where_it_was_drawn_anew(copy):
     assert planned_media(read_plan(copy / "plan.json"))["filmed:MyTask"][1].width == 32
 
 
+def test_a_cut_manifest_forgets_no_camera_that_was_drawn_since(copy):
+    before = draw(copy, {"hand": {"size": 8, "kinds": ["depth"]}, "side": {"size": 24, "kinds": ["depth"]}})
+    (copy / "logs" / "shard-00000.other.json").write_text('{"camera": "../other"')
+    known, pictures = manifest(copy), sums(copy)
+    (copy / "dataset.json").write_text((copy / "dataset.json").read_text()[:-9])
+    (report,) = driver.run(copy, driver.reopen(copy), executor=run_inline, on_report=lambda _: None)[:1]
+    assert [m.camera for m in report.media] == [r.camera for r in before[:2]] == ["hand", "side"]
+    assert manifest(copy)["media"] == known["media"]
+    assert sums(copy) == pictures
+
+
+def test_a_camera_that_would_be_a_path_is_refused(copy):
+    text = (copy / "dataset.json").read_text()
+    (copy / "dataset.json").write_text(text.replace('"side"', '"../../side"'))
+    with pytest.raises(DatasetError, match=r"a camera's name has no '/', got '\.\./\.\./side'"):
+        driver.reopen(copy)
+
+
 @pytest.mark.parametrize(
     ("cameras", "message"),
     [
+        ({"a/b": {}}, "files are named after cameras, and 'a/b' has a '/' in it"),
         ({"sid": {}}, "has no camera 'sid'; did you mean 'side'"),
         ({"side": {"rate_hz": 7}}, r"7 Hz does not divide the 20 Hz .*; the nearest that does is 6\.66667 Hz"),
         ({"side": {"rate_hz": 40}}, r"40 Hz does not divide the 20 Hz .*; the nearest that does is 20 Hz"),
