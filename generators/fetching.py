@@ -17,7 +17,7 @@ from generators.governance.write import METADATA
 from generators.media.writer import MEDIA
 from generators.reader import file_sha256
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, DatasetError
-from generators.store import Store
+from generators.stores.store import Store
 
 MARK = ".fetching"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from generators.config import ConfigError
-from generators.delivery import PIECES, deliver_shard, delivered, delivered_pieces
 from generators.files import write_whole
 from generators.media.writer import MEDIA
 from generators.pieces import Piece, read_piece
 from generators.plan import Plan, Shard, read_plan, to_json
-from generators.protocols import is_url
-from generators.receipts import BATCHES, RECEIPTS, Book
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS
-from generators.staging import staging
-from generators.store import Store
+from generators.stores.delivery import PIECES, deliver_shard, delivered, delivered_pieces
+from generators.stores.protocols import is_url
+from generators.stores.receipts import BATCHES, RECEIPTS, Book
+from generators.stores.staging import staging
+from generators.stores.store import Store
 from generators.worker import Job, ShardReport, finished, run_shard, settled
 from sim.errors import GenbaError
 

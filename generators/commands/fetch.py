@@ -11,7 +11,7 @@ from generators.commands._bars import bars
 from generators.commands._options import parse
 from generators.config import ConfigError
 from generators.fetching import fetch
-from generators.protocols import is_url
+from generators.stores.protocols import is_url
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from generators.config import ConfigError, GenerateConfig, load_yaml, make_confi
 from generators.executors import choose
 from generators.plan import Plan
 from generators.progress import Progress
-from generators.protocols import is_url
+from generators.stores.protocols import is_url
 from generators.watchdog import Limit
 from generators.worker import ShardReport
 from scenes.catalog import task_names

@@ -10,7 +10,7 @@ from generators import driver
 from generators.commands._options import OptionalExecutor, OptionalFloat, OptionalInt, OptionalText, parse
 from generators.commands.generate import finish
 from generators.config import make_config
-from generators.protocols import is_url
+from generators.stores.protocols import is_url
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,13 +11,13 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from generators.delivery import PIECES
 from generators.faults.invariant import Reference
 from generators.faults.proxy import Proxy
 from generators.governance.write import METADATA
-from generators.patience import PATIENCE
-from generators.receipts import BATCHES, RECEIPTS
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE
+from generators.stores.delivery import PIECES
+from generators.stores.patience import PATIENCE
+from generators.stores.receipts import BATCHES, RECEIPTS
 from sim.errors import MissingExtraError
 
 BUCKET = "faults"

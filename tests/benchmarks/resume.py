@@ -19,14 +19,14 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from generators import receipts
-from generators.delivery import PIECES
 from generators.faults.bucket import BUCKET, open_bucket
 from generators.files import stamp
 from generators.places import place_of
 from generators.plan import Plan, Shard
 from generators.schema import SHARDS
-from generators.store import Store
+from generators.stores import receipts
+from generators.stores.delivery import PIECES
+from generators.stores.store import Store
 from generators.worker import Job, ShardReport
 
 PLAN = Plan({}, ".", 0, 1, 0, (), (), "", "", "0" * 64)

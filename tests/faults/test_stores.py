@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from generators import patience, protocols
 from generators.faults import bucket
 from generators.faults.campaign import conduct, make_place
 from generators.faults.proxy import Proxy
 from generators.faults.trials import Trial
-from generators.store import Store, StoreError
+from generators.stores import patience, protocols
+from generators.stores.store import Store, StoreError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from generators.staging import staging
+from generators.stores.staging import staging
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def test_a_folder_is_there_while_it_is_used_and_others_leave_it_alone(place):
 
 def test_what_a_killed_process_left_is_removed_by_the_next(place):
     code = (
-        "import os, signal; from generators.staging import staging\n"
+        "import os, signal; from generators.stores.staging import staging\n"
         "with staging() as folder:\n"
         "    (folder / 'shard.h5').write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

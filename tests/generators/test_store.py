@@ -19,14 +19,15 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from s3fs import S3FileSystem
 
-from generators import delivery, driver, patience, protocols, receipts, store
+from generators import driver
 from generators.config import ConfigError, make_config
-from generators.delivery import delivered_pieces
 from generators.executors import run_inline, run_processes
 from generators.fetching import MARK, fetch
 from generators.parquet.reading import MAX_COLUMNS
 from generators.schema import DatasetError
-from generators.store import Store, StoreError
+from generators.stores import delivery, patience, protocols, receipts, store
+from generators.stores.delivery import delivered_pieces
+from generators.stores.store import Store, StoreError
 from generators.validate import validate
 from sim.errors import MissingExtraError
 
@@ -457,7 +458,7 @@ def test_a_full_store_reports_and_leaves_no_half_of_a_file(tmp_path, monkeypatch
     (tmp_path / "large").write_bytes(bytes(100))
     soft = os.sysconf("SC_PAGE_SIZE")
     script = (
-        "import resource, sys; from pathlib import Path; from generators import store;"
+        "import resource, sys; from pathlib import Path; from generators.stores import store;"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (50, {soft}));"
         f"store.Store({place.url!r}).put('a', Path({str(tmp_path / 'large')!r}))"
     )

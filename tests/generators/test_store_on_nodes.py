@@ -12,7 +12,7 @@ from generators.config import make_config
 from generators.driver import generate
 from generators.faults.nodes import two_nodes
 from generators.fetching import fetch
-from generators.store import Store
+from generators.stores.store import Store
 from generators.validate import validate
 
 pytestmark = pytest.mark.faults

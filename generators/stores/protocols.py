@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from generators.patience import StoreError
+from generators.stores.patience import StoreError
 from sim.errors import MissingExtraError
 
 S3: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}

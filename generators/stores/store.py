@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from generators.patience import StoreError, patiently, reaching
-from generators.protocols import file_system, finds_starts, in_folders, in_time, mark_of
+from generators.stores.patience import StoreError, patiently, reaching
+from generators.stores.protocols import file_system, finds_starts, in_folders, in_time, mark_of
 
 STALE_S = 3600.0  # longer than anything is under way
 _AT_ONCE = 256  # objects read at a time

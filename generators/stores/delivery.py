@@ -14,12 +14,12 @@ from generators.filming import MediaReport
 from generators.media.writer import MEDIA
 from generators.pieces import Piece, pack, read_piece, unpack
 from generators.plan import Shard
-from generators.protocols import size_of
 from generators.reader import file_sha256
-from generators.receipts import RECEIPTS, Receipt, read_book, read_receipts, send_receipt, stems
 from generators.schema import SHARDS, DatasetError
-from generators.staging import staging
-from generators.store import Store
+from generators.stores.protocols import size_of
+from generators.stores.receipts import RECEIPTS, Receipt, read_book, read_receipts, send_receipt, stems
+from generators.stores.staging import staging
+from generators.stores.store import Store
 from generators.worker import Job, ShardReport, run_shard
 
 PIECES = "pieces"

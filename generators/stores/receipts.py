@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from generators.capped import MAX_LOG_BYTES, parse_json
-from generators.patience import StoreError
 from generators.plan import Shard
-from generators.protocols import size_of
-from generators.store import Store
+from generators.stores.patience import StoreError
+from generators.stores.protocols import size_of
+from generators.stores.store import Store
 from generators.worker import Job, ShardReport
 
 RECEIPTS = "logs"
