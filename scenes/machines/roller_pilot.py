@@ -62,6 +62,8 @@ class Pilot:
     squares: bool = True
     uneven: Array = dataclasses.field(default_factory=lambda: np.ones(GROUPS))
     false_at: float = -1.0
+    _zones: Array = dataclasses.field(init=False)
+    _tracked: Array = dataclasses.field(default_factory=lambda: np.zeros(2))
     _v: Array = dataclasses.field(default_factory=lambda: np.zeros(2))
     _a: Array = dataclasses.field(default_factory=lambda: np.zeros(2))
     _shift: float = 0.0
@@ -69,12 +71,17 @@ class Pilot:
     _up: float = 0.0
     _trim: float = 0.0
 
+    def __post_init__(self) -> None:
+        self._zones = roller_table.zones(self.table)
+
     def bring(self) -> Iterator[Command]:
         """Bring both pieces in, square the first, and stand there."""
         room = min(self.width + _ROOM, roller_stops.GAP[1])
+        self._look()
         self._gap = max(self.gap(), _LEAST)
         phase = "run"
         while phase != "square":
+            self._look()
             way = float(self.ways()[0])
             wanted, phase = self._wanted(way, phase)
             self._up = float(phase in ("creep", "stop"))
@@ -90,7 +97,11 @@ class Pilot:
 
     def ways(self) -> Array:
         """Return the tracked ways of both heads to the mark (2,), m, as they are believed."""
-        return roller_tracking.tracked(self.s) - self._shift
+        return self._tracked - self._shift
+
+    def _look(self) -> None:
+        """Read what the control step begins with."""
+        self._tracked = roller_tracking.tracked(self.s)
 
     def _wanted(self, way: float, phase: str) -> tuple[float, str]:
         """Return the speed that the piece ahead should have, m/s, and the phase."""
@@ -144,7 +155,7 @@ class Pilot:
         """Return for which piece each group turns (groups,): 0 for the one ahead."""
         heads = self.s.numeric("tracking")[0] - self.ways()
         tails = heads - self.lengths
-        low, high = roller_table.zones(self.table).T
+        low, high = self._zones.T
         on = np.minimum(high, heads[:, None]) - np.maximum(low, tails[:, None])
         on = np.maximum(on, 0.0)
         middle = (low + high) / 2 < (tails[0] + heads[1]) / 2
@@ -156,7 +167,7 @@ class Pilot:
         if not off.any():
             return None
         heads = self.s.numeric("tracking")[0] - self.ways()
-        low, high = roller_table.zones(self.table)[int(np.argmax(off))]
+        low, high = self._zones[int(np.argmax(off))]
         under = (heads > low - 0.5) & (heads - self.lengths < high)
         return float(roller_table.speeds(self.s)[int(np.argmax(off))]) if under.any() else None
 
