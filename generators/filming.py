@@ -27,6 +27,7 @@ from generators.media.writer import MEDIA, MediaHeader, MediaWriter, Optics, med
 from generators.plan import Plan, Shard
 from generators.reader import file_sha256
 from generators.schema import SHARDS, DatasetError
+from generators.seals import sealed, unsealed
 from generators.states import rebuild, states_at
 from generators.stored import StoredEpisode, shard_episodes
 from generators.watchdog import trace_path
@@ -128,7 +129,7 @@ def finished(job: MediaJob, shot: Shot) -> MediaReport | None:
     """Return the report of a file that is there, unchanged, and recorded in the same way, else None."""
     path, name = Path(job.out) / MEDIA / media_name(job.shard.index, shot.camera), ""
     try:
-        data: dict[str, Any] = read_json(_report_path(job, shot.camera), MAX_LOG_BYTES)
+        data = unsealed(read_json(_report_path(job, shot.camera), MAX_LOG_BYTES))
         kept = data.pop("stamp", None)
         if data.pop("made_from") != _made_from(job):
             return None
@@ -154,7 +155,7 @@ def _report_path(job: MediaJob, camera: str) -> Path:
 def _keep(job: MediaJob, report: MediaReport) -> MediaReport:
     data = {"made_from": _made_from(job), "stamp": stamp(Path(job.out) / MEDIA / report.name)}
     data |= dataclasses.asdict(report)
-    write_whole(_report_path(job, report.camera), json.dumps(data, indent=1).encode())
+    write_whole(_report_path(job, report.camera), json.dumps(sealed(data), indent=1).encode())
     return report
 
 

@@ -18,6 +18,7 @@ from generators.media.shots import Shot, make_shots, scene_cameras, shot_from_js
 from generators.media.writer import MEDIA
 from generators.plan import Plan
 from generators.schema import CHECKSUMS, MANIFEST, DatasetError
+from generators.seals import unsealed
 from scenes.catalog import load_task
 
 Wanted = Mapping[str, tuple[Shot, ...]]  # task, as the plan names it -> what is drawn of it
@@ -61,7 +62,7 @@ def _with_drawn(out: Path, plan: Plan, task: str, planned: Sequence[Shot]) -> tu
     known = scene_cameras(load_task(task, plan.home)) if reports else ()
     for path in reports:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            data = read_json(path, MAX_LOG_BYTES, within=out)
+            data = unsealed(read_json(path, MAX_LOG_BYTES, within=out))
             same = data["made_from"]["physics_sha256"] == plan.physics_sha256 and data["task"] == task
             if same and data["camera"] in known:
                 found[data["camera"]] = shot_from_json(data["camera"], data["settings"])

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import mujoco
 
@@ -21,6 +20,7 @@ from generators.media.shots import Shot
 from generators.plan import Plan, Shard
 from generators.reader import file_sha256
 from generators.schema import Header
+from generators.seals import sealed, unsealed
 from generators.watchdog import trace_path
 from generators.writer import ShardWriter
 from scenes.catalog import load_task
@@ -156,14 +156,14 @@ def _make(job: Job) -> ShardReport:
     )
     data = {"physics_sha256": job.plan.physics_sha256, "stamp": stamp(job.path)} | dataclasses.asdict(report)
     del data["media"], data["marks"]  # pictures have reports of their own, files no marks
-    write_whole(job.report_path, json.dumps(data, indent=1).encode())
+    write_whole(job.report_path, json.dumps(sealed(data), indent=1).encode())
     return report
 
 
 def finished(job: Job) -> ShardReport | None:
     """Return the report of a shard whose file is there and unchanged, else None; one touched since is hashed."""
     try:
-        data: dict[str, Any] = read_json(job.report_path, MAX_LOG_BYTES)
+        data = unsealed(read_json(job.report_path, MAX_LOG_BYTES))
         untouched = data.pop("stamp", None) == stamp(job.path)
         if data.pop("physics_sha256") != job.plan.physics_sha256 or data["episodes"] != job.shard.count:
             return None

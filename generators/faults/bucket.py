@@ -15,6 +15,7 @@ from generators.faults.invariant import Reference
 from generators.faults.proxy import Proxy
 from generators.governance.write import METADATA
 from generators.schema import CHECKSUMS, MANIFEST, SHARDS, TABLE
+from generators.seals import unsealed
 from generators.stores.delivery import PIECES
 from generators.stores.patience import PATIENCE
 from generators.stores.receipts import BATCHES, RECEIPTS
@@ -93,8 +94,8 @@ class Objects:
         found: set[str] = set()
         for name in (n for n in marks if n.startswith((f"{RECEIPTS}/", f"{BATCHES}/"))):
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                told = json.loads(self._read(name))
-                for receipt in told if isinstance(told, list) else [told]:
+                told = unsealed(json.loads(self._read(name)))
+                for receipt in told.get("receipts", [told]):
                     found |= {n for n, mark in receipt["marks"].items() if marks.get(n) == mark}
         return {name for name in found if name.startswith(f"{SHARDS}/")}
 

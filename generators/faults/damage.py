@@ -34,10 +34,7 @@ def _delete(folder: Path, rng: random.Random) -> str | None:
 
 
 def _report(folder: Path, rng: random.Random) -> str | None:
-    path = _any(folder, "logs/shard-*.json", rng)
-    if path is None:
-        return None
-    return rng.choice((_shorten, _noise, _gone))(path, rng)
+    return _harm(folder, "logs/shard-*.json", rng)
 
 
 def _piece(folder: Path, rng: random.Random) -> str | None:

@@ -65,7 +65,7 @@ KINDS = (
     Kind("shard flipped", "one bit of a finished shard turns", "damage"),
     Kind("shard cut", "a finished shard loses its end", "damage"),
     Kind("shard deleted", "a finished shard vanishes", "damage"),
-    Kind("report damaged", "a shard's report is cut, turned to noise or deleted", "damage"),
+    Kind("report damaged", "a shard's report is flipped, cut, noise or gone", "damage"),
     Kind("manifest damaged", "dataset.json is cut or deleted", "damage"),
     Kind("piece damaged", "a shard's part of the tables is flipped, cut, noise or gone", "damage", stores=_S3),
     Kind("book damaged", "the driver's many receipts are flipped, cut, noise or gone", "damage", stores=_S3),

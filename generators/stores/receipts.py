@@ -14,6 +14,7 @@ from typing import Any
 
 from generators.capped import MAX_LOG_BYTES, parse_json
 from generators.plan import Shard
+from generators.seals import sealed, unsealed
 from generators.stores.patience import StoreError
 from generators.stores.protocols import size_of
 from generators.stores.store import Store
@@ -35,7 +36,7 @@ def send_receipt(store: Store, job: Job, report: ShardReport) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    data = json.dumps(_to_json(report, job.plan.physics_sha256), indent=1)
+    data = json.dumps(sealed(_to_json(report, job.plan.physics_sha256)), indent=1)
     store.write(_name(job.shard), data.encode())
 
 
@@ -76,7 +77,7 @@ class Book:
                 self._write(self._loose, _UNFINISHED)
 
     def _write(self, reports: Sequence[ShardReport], name: str | None = None) -> None:
-        data = json.dumps([_to_json(report, self._physics_sha256) for report in reports]).encode()
+        data = json.dumps(sealed({"receipts": [_to_json(report, self._physics_sha256) for report in reports]})).encode()
         self._store.write(name or f"{BATCHES}/{hashlib.sha256(data).hexdigest()[:16]}.json", data)
 
 
@@ -86,7 +87,7 @@ def read_book(store: Store) -> tuple[dict[int, Receipt], dict[int, Receipt]]:
     finished: dict[int, Receipt] = {}
     unfinished: dict[int, Receipt] = {}
     for name, data in zip(names, store.read_all(names), strict=True):
-        batch = _parsed(data)
+        batch = (_parsed(data) or {}).get("receipts")
         found = unfinished if name == _UNFINISHED else finished
         for receipt in batch if isinstance(batch, list) else ():
             with contextlib.suppress(KeyError, TypeError):
@@ -108,9 +109,9 @@ def _to_json(report: ShardReport, physics_sha256: str) -> Receipt:
     return {"physics_sha256": physics_sha256, "marks": data.pop("marks"), "report": data}
 
 
-def _parsed(data: bytes) -> Receipt:
-    """Return what JSON says, None where it is none."""
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    """Return what JSON says, None where it is none, or not as it was sealed."""
     try:
-        return parse_json(data.decode())
+        return unsealed(parse_json(data.decode()))
     except ValueError:
         return None

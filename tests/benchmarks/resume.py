@@ -24,6 +24,7 @@ from generators.files import stamp
 from generators.places import place_of
 from generators.plan import Plan, Shard
 from generators.schema import SHARDS
+from generators.seals import sealed
 from generators.stores import receipts
 from generators.stores.delivery import PIECES
 from generators.stores.store import Store
@@ -64,7 +65,7 @@ def put_files(jobs: Sequence[Job]) -> None:
         job.path.write_bytes(b"a shard")
         said = {"physics_sha256": PLAN.physics_sha256, "stamp": stamp(job.path)} | dataclasses.asdict(report(job.shard))
         del said["media"], said["marks"]
-        job.report_path.write_text(json.dumps(said))
+        job.report_path.write_text(json.dumps(sealed(said)))
 
 
 def put_objects(jobs: Sequence[Job]) -> None:

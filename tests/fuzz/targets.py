@@ -38,6 +38,7 @@ from generators.parquet.reading import parquet_names, read_parquet
 from generators.plan import read_plan
 from generators.query import mask
 from generators.reader import labels, open_untrusted, read_statistics, read_table
+from generators.seals import sealed
 from generators.stored import shard_episodes
 from generators.structure import check_file
 from generators.tables import column_of
@@ -260,10 +261,19 @@ def log(place: Path) -> Target:
     )
 
     def run(data: bytes) -> bool:
-        job.report_path.write_bytes(data)
+        job.report_path.write_bytes(_with_seal(data))
         return finished(job) is not None
 
     return run
+
+
+def _with_seal(data: bytes) -> bytes:
+    """Return JSON with a seal, which would else stop nearly all of it; anything else as it is."""
+    try:
+        found = json.loads(data)
+        return json.dumps(sealed(found)).encode() if isinstance(found, dict) else data
+    except (ValueError, RecursionError):
+        return data
 
 
 TARGETS: dict[str, Callable[[Path], Target]] = {

@@ -25,6 +25,7 @@ from generators.executors import run_inline, run_processes
 from generators.fetching import MARK, fetch
 from generators.parquet.reading import MAX_COLUMNS
 from generators.schema import DatasetError
+from generators.seals import sealed
 from generators.stores import delivery, patience, protocols, receipts, store
 from generators.stores.delivery import delivered_pieces
 from generators.stores.store import Store, StoreError
@@ -97,7 +98,9 @@ def test_resume_makes_only_what_the_store_lacks(url, undisturbed, tmp_path):
 
 
 @every_store
-@pytest.mark.parametrize("harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "another's receipt"])
+@pytest.mark.parametrize(
+    "harm", ["altered", "shortened", "removed", "no receipt", "bad receipt", "turned receipt", "another's receipt"]
+)
 def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp_path):
     run(url, begin(url))
     place, shard = Store(url), "shards/shard-00001.h5"
@@ -108,6 +111,10 @@ def test_what_was_damaged_in_the_store_is_made_again(url, harm, undisturbed, tmp
         place.write(shard, data[:-1])
     elif harm == "bad receipt":
         place.write("logs/shard-00001.json", b'{"physics_sha256": [')
+    elif harm == "turned receipt":
+        receipt = place.read("logs/shard-00001.json", 1 << 20)
+        at = receipt.index(b'"content_sha256"') + 20
+        place.write("logs/shard-00001.json", receipt[:at] + bytes([receipt[at] ^ 1]) + receipt[at + 1 :])
     elif harm == "another's receipt":
         place.write("logs/shard-00001.json", place.read("logs/shard-00000.json", 1 << 20))
     else:
@@ -163,7 +170,9 @@ def test_a_batch_of_receipts_vouches_for_nothing_that_is_not_so(url, undisturbed
     data = place.read(shard, 1 << 30)
     place.write(shard, data[:-1] + bytes([data[-1] ^ 1]))
     place.remove("logs/shard-00000.json")
-    place.write("batches/0.json", b'[1, null, {"report": {"index": []}}, {"report": {"index": 3}, "marks": 7}]')
+    nonsense = [1, None, {"report": {"index": []}}, {"report": {"index": 3}, "marks": 7}]
+    for n, batch in enumerate([sealed({"receipts": nonsense}), sealed({"receipts": 7}), sealed({}), nonsense, None]):
+        place.write(f"batches/0{n}.json", json.dumps(batch).encode())
     place.write("batches/1.json", b"[" * 9999)
     place.write("batches/2.json", bytes(receipts.MAX_BATCH_BYTES + 1))
     assert [r.resumed for r in run(url, driver.reopen(url))] == [True, False, True, True]
